@@ -1,0 +1,1 @@
+"""Polku on one machine without Docker, and the polku command."""

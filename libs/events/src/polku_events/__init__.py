@@ -1,0 +1,1 @@
+"""The contracts of Polku: the envelope and every event model."""

@@ -1,0 +1,1 @@
+"""What every Polku service needs once: outbox, relay, runner, dead letters, health, access."""

@@ -1,0 +1,1 @@
+"""What every Polku page needs once: templates, live updates, languages, problem+json."""

@@ -1,0 +1,1 @@
+"""Sessions of a programme and who attended them."""

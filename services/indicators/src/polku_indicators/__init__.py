@@ -1,0 +1,1 @@
+"""The programme plan, its targets and the live indicators."""

@@ -1,0 +1,1 @@
+"""The pathway of one person in one programme."""

@@ -1,0 +1,1 @@
+"""Persons, referrals, organisations and the closed loop back to the sender."""
