@@ -1,0 +1,86 @@
+"""The MongoDB client, with the concerns that make "accepted" mean "kept"."""
+
+from datetime import UTC, date
+from typing import Any
+
+from bson.codec_options import CodecOptions, TypeRegistry
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    NotPrimaryError,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+
+from polku_runtime.settings import Settings
+
+Document = dict[str, Any]
+Client = AsyncMongoClient[Document]
+Database = AsyncDatabase[Document]
+
+UNAVAILABLE: tuple[type[PyMongoError], ...] = (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    NotPrimaryError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WTimeoutError,
+)
+"""Errors that say "the database cannot answer now", never "the request was wrong"."""
+
+TIMEOUT_MS = 5000
+SELECTION_MS = 1500
+"""A page or an intake call must answer 503 within 2 s when MongoDB is gone."""
+
+
+def connect(settings: Settings) -> Client:
+    """A client bound to the running loop: majority, journaled, majority reads, 5 s for everything.
+
+    BSON has no calendar day, so a `date` is stored as ISO text (YYYY-MM-DD). Close it with
+    `await client.close()`.
+    """
+    return AsyncMongoClient(
+        settings.mongo,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        retryWrites=True,
+        timeoutMS=TIMEOUT_MS,
+        serverSelectionTimeoutMS=SELECTION_MS,
+        connectTimeoutMS=SELECTION_MS,
+        tz_aware=True,
+        tzinfo=UTC,
+        type_registry=TypeRegistry(fallback_encoder=_encode_day),
+        appname="polku",
+    )
+
+
+def database(client: Client, settings: Settings, service: str) -> Database:
+    """The service's own database, named after the installation and the service."""
+    name = f"{settings.namespace}_{service}".replace("-", "_")
+    return client.get_database(name, codec_options=CODEC, read_concern=ReadConcern("majority"))
+
+
+def _encode_day(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+CODEC: CodecOptions[Document] = CodecOptions(
+    tz_aware=True, tzinfo=UTC, type_registry=TypeRegistry(fallback_encoder=_encode_day)
+)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """True when trying again later may succeed and nothing about the request was wrong."""
+    if isinstance(error, UNAVAILABLE):
+        return True
+    return isinstance(error, PyMongoError) and (error.timeout or error.has_error_label("TransientTransactionError"))

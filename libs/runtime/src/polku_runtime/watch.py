@@ -1,0 +1,45 @@
+"""One change stream on a service's own database, used only to wake somebody. A lost wake only delays."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from pymongo.errors import PyMongoError
+
+from polku_runtime.mongo import Database, Document
+from polku_runtime.trouble import name_of
+
+RETRY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+async def watch(database: Database, collections: Sequence[str], seen: Callable[[Document], None]) -> None:
+    """Calls `seen` with {collection, id, operation} for each change in `collections`, until cancelled.
+
+    After trouble it starts anew from the present and calls `seen` once per collection without an id, so that
+    whoever was woken looks for himself.
+    """
+    pipeline: list[Document] = [
+        {"$match": {"ns.coll": {"$in": list(collections)}}},
+        {"$project": {"ns": 1, "documentKey": 1, "operationType": 1}},
+    ]
+    while True:
+        try:
+            # The stream is read without the driver's overall timeout: waiting for changes is its work.
+            async with await database.watch(pipeline, max_await_time_ms=1000) as stream:
+                for name in collections:
+                    seen({"collection": name, "id": None, "operation": "restart"})
+                while True:
+                    change = await stream.try_next()
+                    if change is not None:
+                        seen(
+                            {
+                                "collection": change["ns"]["coll"],
+                                "id": change.get("documentKey", {}).get("_id"),
+                                "operation": change["operationType"],
+                            }
+                        )
+        except PyMongoError as error:
+            log.warning("change stream lost, starting again", extra={"error": name_of(error)})
+            await asyncio.sleep(RETRY_S)
