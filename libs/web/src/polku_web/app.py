@@ -1,0 +1,163 @@
+"""The composition of one service's HTTP side; a service's `create_api` calls `create_app` and adds its routers."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from prometheus_client import Histogram
+from pymongo.errors import PyMongoError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from polku_runtime import health, mongo
+from polku_runtime.access.tokens import FetchKeys
+from polku_runtime.effects import Effects, system_effects
+from polku_runtime.metrics import Metrics
+from polku_runtime.settings import Settings
+from polku_web import answers, docs
+from polku_web.door import open_door
+from polku_web.doors import Door
+from polku_web.edge import DATABASE_SECONDS, Edge
+from polku_web.i18n import texts
+from polku_web.live import LiveHub, Topics, live_router
+from polku_web.pages import open_pages
+from polku_web.problems import ProblemBody
+from polku_web.static import Static
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+
+def create_app(
+    service: str,
+    settings: Settings,
+    *,
+    routers: Iterable[APIRouter],
+    lifespan: Lifespan | None = None,
+    live: Topics | None = None,
+    effects: Effects | None = None,
+    door: Door | None = None,
+    fetch_keys: FetchKeys | None = None,
+    ready: health.Check | None = None,
+    package: str | None = None,
+    database_seconds: float = DATABASE_SECONDS,
+) -> FastAPI:
+    """The ASGI app of `service`, with everything that all four share.
+
+    routers: routes with their whole paths, `/<service>/…`.
+    lifespan: entered after `app.state` has `settings`, `effects`, `metrics`, `client`, `database`, `door`
+        (and `live`): the place to build repositories and put them on `app.state`.
+    live: names the topics that a change in the database touches; makes `/<service>/live`.
+    door: replaces the real one in tests. fetch_keys: where the issuer itself gets its token keys.
+    ready: more to ask for readiness than whether the database answers.
+    package: where templates, texts and static files are; `polku_<service>` if not given.
+    database_seconds: how long one request may wait for MongoDB in all.
+    """
+    package = package or f"polku_{service}"
+    said = texts("polku_web") if package == "polku_web" else texts("polku_web", package)
+    effects = effects or system_effects()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        client = mongo.connect(settings)
+        try:
+            app.state.client = client
+            app.state.database = database = mongo.database(client, settings, service)
+            app.state.door = door or open_door(settings, database, effects, fetch_keys)
+            hub = LiveHub(database, live) if live is not None else None
+            app.state.live = hub
+            async with (
+                hub.running() if hub is not None else nullcontext(),
+                lifespan(app) if lifespan is not None else nullcontext(),
+            ):
+                yield
+        finally:
+            await client.close()
+
+    app = FastAPI(
+        title=f"Polku: {service}",
+        version="1",
+        lifespan=running,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        responses=_documented(),
+    )
+    static = Static(service, package, settings.static_dir)
+    app.state.settings = settings
+    app.state.effects = effects
+    app.state.metrics = metrics
+    app.state.pages = open_pages(service, package, said, static, effects)
+    answers.install(app)
+    app.include_router(static.router())
+    app.include_router(_health_router(service, metrics, ready))
+    app.include_router(docs.router(service))
+    app.include_router(answers.router())
+    if live is not None:
+        app.include_router(live_router(service))
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(
+        Edge,
+        service=service,
+        language=settings.language,
+        secure=settings.base_url.startswith("https://"),
+        answer=answers.answer,
+        observe=_observer(service, metrics),
+        database_seconds=database_seconds,
+    )
+    return app
+
+
+def _documented() -> dict[int | str, dict[str, Any]]:
+    """The problems that any operation may answer with, for the OpenAPI document."""
+    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503)
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    return {status: {"description": "Problem (RFC 9457)", "content": content} for status in statuses}
+
+
+def _health_router(service: str, metrics: Metrics, more: health.Check | None) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    async def live() -> str | None:
+        return None
+
+    def ready_of(request: Request) -> health.Check:
+        async def ready() -> str | None:
+            try:
+                await request.app.state.client.admin.command("ping")
+            except PyMongoError:
+                return "the database does not answer"
+            return await more() if more is not None else None
+
+        return ready
+
+    @router.get(f"/{service}/health/live")
+    @router.get(f"/{service}/health/ready")
+    @router.get(f"/{service}/metrics")
+    async def state(request: Request) -> Response:
+        told = await health.answer(request.url.path, live=live, ready=ready_of(request), metrics=metrics)
+        assert told is not None
+        status, media_type, body = told
+        return Response(body, status, media_type=media_type)
+
+    return router
+
+
+def _observer(service: str, metrics: Metrics) -> Callable[[str, str, int, float], None]:
+    seconds = Histogram(
+        "polku_http_request_seconds",
+        "Time to answer a request, by route template",
+        ["service", "method", "route", "status"],
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+        registry=metrics.registry,
+    )
+
+    def observe(method: str, route: str, status: int, took: float) -> None:
+        seconds.labels(service, method, route, str(status)).observe(took)
+
+    return observe
+
+
+__all__ = ["ProblemBody", "create_app"]

@@ -1,0 +1,205 @@
+"""What may come in: size, type and form of a request's body, checked before any framework reads it.
+
+A JSON body that passes is one that every later reader understands in the same way: UTF-8, each key once,
+finite numbers that fit 64 bits, no NUL and no half of a surrogate pair, not deeper than 20.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope
+
+from polku_web.i18n import msg
+from polku_web.problems import Error, Problem, pointer
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 20
+INT64 = range(-(2**63), 2**63)
+
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class _Duplicated(dict[str, Any]):
+    """An object whose body named a key twice; which one a reader would take is anybody's guess."""
+
+    key: str
+
+
+class _Unrepresentable:
+    """A number that is not finite or does not fit 64 bits."""
+
+
+def check_target(scope: Scope) -> None:
+    """Refuses an address with a NUL or bytes that are not UTF-8. Raises Problem 400."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    query = scope.get("query_string", b"")
+    if b"%" not in raw and b"%" not in query and raw.isascii():
+        return
+    try:
+        text = unquote_to_bytes(raw).decode() + unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        raise Problem(400, "malformed", msg("The address is not valid UTF-8.")) from None
+    if "\0" in text:
+        raise Problem(400, "malformed", msg("The address holds a character that is not allowed."))
+
+
+async def checked(scope: Scope, receive: Receive) -> Receive:
+    """Reads the whole body, checks it and gives a `receive` that replays exactly those bytes.
+
+    Raises Problem 413 (too large), 415 (wrong type), 400 (not readable) or 422 (readable, not acceptable).
+    """
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return receive
+    headers = Headers(scope=scope)
+    stated = headers.get("content-length", "")
+    if stated.isdigit() and int(stated[:12]) > MAX_BYTES:
+        raise _too_large()
+    body = await _read(receive)
+    if body:
+        check_body(body, scope["path"], headers.get("content-type", ""), headers.get("content-encoding", ""))
+    return _replay(body, receive)
+
+
+def check_body(body: bytes, path: str, content_type: str, encoding: str = "") -> None:
+    """Addresses under `/api/` take JSON, all others forms. Raises Problem as `checked` does."""
+    media, _, parameters = content_type.partition(";")
+    media = media.strip().lower()
+    if encoding not in ("", "identity"):
+        raise Problem(415, "unsupported-media-type", msg("Send the body without compression."))
+    if "/api/" in path:
+        charset = parameters.partition("charset=")[2].strip('" ').lower()
+        if media != "application/json" or charset not in ("", "utf-8", "utf8"):
+            raise Problem(415, "unsupported-media-type", msg("Send the body as application/json in UTF-8."))
+        read_json(body)
+    elif media not in _FORM_TYPES:
+        raise Problem(415, "unsupported-media-type", msg("Send the body as a form."))
+    elif media == _FORM_TYPES[0]:
+        _check_form(body)
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a strict JSON body. Raises Problem 400 or 422 with the pointer of what is wrong."""
+    try:
+        value = json.loads(
+            body.decode(),
+            object_pairs_hook=_object,
+            parse_int=_int,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except UnicodeDecodeError:
+        raise Problem(400, "malformed", msg("The body is not valid UTF-8.")) from None
+    except RecursionError:
+        raise Problem(400, "malformed", msg("The body is nested too deeply.")) from None
+    except ValueError:
+        raise Problem(400, "malformed", msg("The body is not valid JSON.")) from None
+    errors = [error for _, error in zip(range(20), _faults(value, []), strict=False)]
+    if errors:
+        raise Problem(422, "invalid", errors=errors)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    twice = _Duplicated(found)
+    twice.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return twice
+
+
+def _int(text: str) -> Any:
+    # 20 characters hold every 64-bit integer; longer ones are not even converted (quadratic time).
+    if len(text) > 20 or int(text) not in INT64:
+        return _Unrepresentable()
+    return int(text)
+
+
+def _float(text: str) -> Any:
+    value = float(text)
+    return value if math.isfinite(value) else _Unrepresentable()
+
+
+def _constant(_: str) -> Any:
+    return _Unrepresentable()
+
+
+_BAD_TEXT: Callable[[str], Any] = re.compile("[\0\ud800-\udfff]").search
+
+
+def _faults(value: Any, path: list[str | int]) -> Iterator[Error]:
+    """Every fault with its pointer. Stops at the depth limit, so it cannot run out of stack."""
+    if len(path) > MAX_DEPTH:
+        yield Error(pointer(path[:1]), "too-deep", msg("The body is nested too deeply."))
+    elif isinstance(value, str):
+        if _BAD_TEXT(value):
+            yield Error(pointer(path), "bad-character", msg("This holds a character that is not allowed."))
+    elif isinstance(value, dict):
+        yield from _faults_of_keys(value, path)
+        for key, inner in value.items():
+            yield from _faults(inner, [*path, key])
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _faults(inner, [*path, index])
+    elif isinstance(value, _Unrepresentable):
+        yield Error(pointer(path), "number-out-of-range", msg("This number is outside the range of 64 bits."))
+
+
+def _faults_of_keys(value: dict[str, Any], path: list[str | int]) -> Iterator[Error]:
+    if isinstance(value, _Duplicated):
+        yield Error(pointer([*path, value.key]), "duplicate-key", msg("This key is there more than once."))
+    if any(_BAD_TEXT(key) for key in value):
+        yield Error(pointer(path), "bad-character", msg("This holds a character that is not allowed."))
+
+
+def _check_form(body: bytes) -> None:
+    try:
+        text = unquote_to_bytes(body).decode()
+    except UnicodeDecodeError:
+        raise Problem(400, "malformed", msg("The body is not valid UTF-8.")) from None
+    if "\0" in text:
+        raise Problem(400, "malformed", msg("The form holds a character that is not allowed."))
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise _too_large()
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+class ClientGone(Exception):
+    """The client hung up in the middle of its body: nobody is left to answer."""
+
+
+def _too_large() -> Problem:
+    limit = MAX_BYTES // 1024
+    return Problem(413, "too-large", msg("The body is larger than %(limit)s kB.", limit=limit))
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

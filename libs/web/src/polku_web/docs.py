@@ -1,0 +1,43 @@
+"""The API's own description and its reader: `/<service>/api/v1/openapi.json` and `/<service>/api/v1/docs`."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from polku_web import pages
+from polku_web.problems import ProblemBody
+
+
+def router(service: str) -> APIRouter:
+    found = APIRouter(include_in_schema=False)
+
+    @found.get(f"/{service}/api/v1/openapi.json")
+    async def openapi(request: Request) -> JSONResponse:
+        return JSONResponse(description(request.app))
+
+    @found.get(f"/{service}/api/v1/docs")
+    async def docs(request: Request) -> Response:
+        return pages.render(request, "docs.html", address=f"/{service}/api/v1/openapi.json")
+
+    return found
+
+
+def description(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI 3.1 of the routes under `/api/` and `/oauth/`; pages are for people and are left out."""
+    routes = [route for route in app.routes if _is_api(getattr(route, "path", ""))]
+    schema = get_openapi(title=app.title, version=app.version, routes=routes)
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    # FastAPI describes its own 422 body, which we do not send.
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    problem = TypeAdapter(ProblemBody).json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs", {}) | {"ProblemBody": problem}
+    return schema
+
+
+def _is_api(path: str) -> bool:
+    return "/api/" in path or "/oauth/" in path

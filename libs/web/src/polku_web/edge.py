@@ -1,0 +1,150 @@
+"""The outermost layer of every request: language, trace, body checks, security headers, no bare 500."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pymongo
+from opentelemetry import trace
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from polku_runtime import telemetry
+from polku_web import bodies
+from polku_web.i18n import LANGUAGES, negotiate
+from polku_web.problems import Problem
+
+LOG = logging.getLogger("polku.web")
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    # Not no-referrer: browsers would then send `Origin: null` with our own forms.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "x-frame-options": "DENY",
+}
+
+DATABASE_SECONDS = 1.8
+"""A request waits no longer than this for MongoDB in all, so that a caller hears 503 within 2 s."""
+
+LANGUAGE_COOKIE = "polku_language"
+A_YEAR = 365 * 24 * 3600
+
+Answer = Callable[[Request, Problem], Response]
+Observe = Callable[[str, str, int, float], None]
+
+
+class Edge:
+    """ASGI middleware. `answer` renders a problem; `observe` hears method, route, status, seconds."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        service: str,
+        language: str,
+        secure: bool,
+        answer: Answer,
+        observe: Observe,
+        database_seconds: float = DATABASE_SECONDS,
+    ) -> None:
+        self.app = app
+        self.service = service
+        self.language = language
+        self.headers = dict(HEADERS)
+        if secure:
+            self.headers["strict-transport-security"] = f"max-age={A_YEAR}"
+        self.secure = secure
+        self.answer = answer
+        self.observe = observe
+        self.database_seconds = database_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+        state = scope.setdefault("state", {})
+        request = Request(scope)
+        asked = request.query_params.get("lang") if b"lang=" in scope.get("query_string", b"") else None
+        state["lang"] = negotiate(
+            asked=asked,
+            remembered=request.cookies.get(LANGUAGE_COOKIE),
+            accepts=request.headers.get("accept-language", ""),
+            default=self.language,
+        )
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._dress(MutableHeaders(scope=message), state, asked)
+            await send(message)
+
+        with self._span(scope) as span:
+            state["trace"] = _trace_id(span)
+            try:
+                bodies.check_target(scope)
+                receive = await bodies.checked(scope, receive)
+                with self._deadline(scope):
+                    await self.app(scope, receive, send_dressed)
+            except bodies.ClientGone:
+                status = 499
+            except Problem as problem:
+                await self.answer(request, problem)(scope, receive, send_dressed)
+            except Exception:  # the last resort: whatever it is, the caller gets a problem and we get the log
+                LOG.exception("unexpected error", extra={"trace": state["trace"]})
+                if status:
+                    raise
+                await self.answer(request, Problem(500, "internal"))(scope, receive, send_dressed)
+            self._finish(scope, span, status, time.perf_counter() - started)
+
+    def _dress(self, headers: MutableHeaders, state: dict[str, Any], asked: str | None) -> None:
+        for name, value in self.headers.items():
+            headers.setdefault(name, value)
+        headers.setdefault("cache-control", "no-store")
+        headers.setdefault("content-language", state["lang"])
+        if asked in LANGUAGES:
+            secure = "; Secure" if self.secure else ""
+            headers.append(
+                "set-cookie",
+                f"{LANGUAGE_COOKIE}={asked}; Path=/; Max-Age={A_YEAR}; HttpOnly; SameSite=Lax{secure}",
+            )
+        if "session_cookie" in state and "set-cookie" not in headers:
+            headers.append("set-cookie", state["session_cookie"])
+
+    def _deadline(self, scope: Scope) -> AbstractContextManager[Any]:
+        # A live stream lasts for hours; each of its look-ups has the client's own limit.
+        return nullcontext() if scope["path"].endswith("/live") else pymongo.timeout(self.database_seconds)
+
+    def _span(self, scope: Scope) -> AbstractContextManager[trace.Span | None]:
+        if not telemetry.is_tracing():
+            return nullcontext()
+        return telemetry.request(self.service, scope["method"], "-", dict(Headers(scope=scope)))
+
+    def _finish(self, scope: Scope, span: trace.Span | None, status: int, seconds: float) -> None:
+        # The template, never the path: a path holds ids.
+        route = getattr(scope.get("route"), "path", "-")
+        self.observe(scope["method"], route, status, seconds)
+        if span is not None:
+            span.update_name(f"{scope['method']} {route}")
+            span.set_attributes({"http.route": route, "http.response.status_code": status})
+
+
+def _trace_id(span: trace.Span | None) -> str:
+    context = span.get_span_context() if span is not None else None
+    return f"{context.trace_id:032x}" if context is not None and context.is_valid else secrets.token_hex(16)
