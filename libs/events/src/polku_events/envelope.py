@@ -1,0 +1,29 @@
+"""The envelope: CloudEvents 1.0 attributes around an event's data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from polku_events.base import EventData
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as it travels. A plain dataclass, since consumers make a hundred thousand a second.
+
+    id: UUIDv7, the same in every copy of the event. source: `/polku/<service>`. subject: the aggregate's id.
+    time: when it happened (UTC). minor: the schema's minor version as the producer knew it. version: the
+    event's number within its aggregate, from 1 without gaps. partition_key: also the record key.
+    """
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    minor: int
+    version: int
+    correlation_id: str
+    causation_id: str | None
+    partition_key: str
+    traceparent: str | None
+    data: EventData

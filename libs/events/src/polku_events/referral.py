@@ -1,0 +1,125 @@
+"""What the referral service says."""
+
+from datetime import date
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from polku_events.base import Code, EventData, Id
+
+Age = Annotated[int, Field(ge=0, le=150, description="Full years.")]
+
+
+class ReferralReceived(EventData):
+    """A referral is durable with us and waits for an answer."""
+
+    TYPE: ClassVar[str] = "polku.referral.received.v1"
+    SUBJECT: ClassVar[str] = "referral_id"
+
+    referral_id: Id
+    person_id: Id
+    case_code: Annotated[str, Field(max_length=12, description="Short code that people read, as K-7F3K2.")]
+    programme: Code
+    route: Annotated[
+        Code,
+        Field(
+            description="employment-service, adult-social-work, multisectoral-service, rehabilitative-work, "
+            "rehabilitation-unit, self."
+        ),
+    ]
+    service: Annotated[
+        Code,
+        Field(
+            description="work-activity, group-activity, individual-coaching, nepsy-coaching, training, work-practice."
+        ),
+    ]
+    organisation_id: Id
+    referred_on: date
+    answer_due: date
+    urgency: Annotated[Code, Field(description="normal, urgent.")]
+
+
+class ReferralAccepted(EventData):
+    """The project takes the person in; the pathway opens."""
+
+    TYPE: ClassVar[str] = "polku.referral.accepted.v1"
+    SUBJECT: ClassVar[str] = "referral_id"
+
+    referral_id: Id
+    person_id: Id
+    case_code: Annotated[str, Field(max_length=12)]
+    programme: Code
+    route: Code
+    service: Code
+    organisation_id: Id
+    referred_on: date
+    accepted_on: date
+    coordinator_id: Annotated[Id, Field(description="The staff member whose case-load the person joins.")]
+
+
+class ReferralDeclined(EventData):
+    """The project does not take the person in. The text goes to the sender alone, never into an event."""
+
+    TYPE: ClassVar[str] = "polku.referral.declined.v1"
+    SUBJECT: ClassVar[str] = "referral_id"
+
+    referral_id: Id
+    person_id: Id
+    programme: Code
+    reason: Code
+    declined_on: date
+
+
+class ReferralConcluded(EventData):
+    """The pathway that the referral led to has ended."""
+
+    TYPE: ClassVar[str] = "polku.referral.concluded.v1"
+    SUBJECT: ClassVar[str] = "referral_id"
+
+    referral_id: Id
+    person_id: Id
+    programme: Code
+    outcome: Code
+    concluded_on: date
+
+
+class PersonAgeStated(EventData):
+    """The person's age on the day participation started; the birth date stays with the referral service."""
+
+    TYPE: ClassVar[str] = "polku.person.age-stated.v1"
+    SUBJECT: ClassVar[str] = "person_id"
+
+    person_id: Id
+    pathway_id: Id
+    on: date
+    age: Age
+
+
+class StaffChanged(EventData):
+    """The whole of what services must know of a staff member: rights, not the name."""
+
+    TYPE: ClassVar[str] = "polku.staff.changed.v1"
+    SUBJECT: ClassVar[str] = "staff_id"
+
+    staff_id: Id
+    roles: Annotated[
+        list[Code],
+        Field(description="coordinator, coach, manager, referrer, employer, steering, operator."),
+    ]
+    organisation_id: Id | None = None
+    programmes: list[Code] = Field(default_factory=list)
+    active: bool
+    sessions_valid_from: Annotated[AwareDatetime, Field(description="Sessions that began earlier are void.")]
+
+
+class OrganisationChanged(EventData):
+    """The whole of what services must know of an organisation."""
+
+    TYPE: ClassVar[str] = "polku.organisation.changed.v1"
+    SUBJECT: ClassVar[str] = "organisation_id"
+
+    organisation_id: Id
+    code: Code
+    name: Annotated[str, Field(min_length=1, max_length=200, description="The organisation's public name.")]
+    kind: Annotated[Code, Field(description="employment-area, wellbeing-county, project, funder, employer, other.")]
+    active: bool

@@ -1,0 +1,52 @@
+"""Every event type there is, and who says it."""
+
+from collections.abc import Mapping
+
+from polku_events import activities, pathway, referral
+from polku_events.base import EventData
+
+PRODUCERS: Mapping[str, tuple[type[EventData], ...]] = {
+    "referral": (
+        referral.ReferralReceived,
+        referral.ReferralAccepted,
+        referral.ReferralDeclined,
+        referral.ReferralConcluded,
+        referral.PersonAgeStated,
+        referral.StaffChanged,
+        referral.OrganisationChanged,
+    ),
+    "pathway": (
+        pathway.PathwayOpened,
+        pathway.PathwayStageChanged,
+        pathway.ParticipationStarted,
+        pathway.ParticipationCorrected,
+        pathway.ParticipationEnded,
+        pathway.ParticipationReopened,
+        pathway.PathwayClosed,
+    ),
+    "activities": (
+        activities.SessionPlanned,
+        activities.SessionHeld,
+        activities.SessionCancelled,
+        activities.AttendanceRecorded,
+        activities.AttendanceCorrected,
+    ),
+}
+EVENT_TYPES: Mapping[str, type[EventData]] = {kind.TYPE: kind for kinds in PRODUCERS.values() for kind in kinds}
+_SERVICES = {kind.TYPE: service for service, kinds in PRODUCERS.items() for kind in kinds}
+
+
+def service_of(event_type: str) -> str:
+    """`polku.referral.accepted.v1` → `referral`. Raises KeyError for a type that nobody says."""
+    return _SERVICES[event_type]
+
+
+def topic_of(event_type: str) -> str:
+    """The topic's name without the installation's prefix: `referral.events`."""
+    return f"{_SERVICES[event_type]}.events"
+
+
+def schema_of(kind: type[EventData]) -> str:
+    """`urn:polku:schema:referral.accepted:1.0`"""
+    _, noun, verb, major = kind.TYPE.split(".")
+    return f"urn:polku:schema:{noun}.{verb}:{major[1:]}.{kind.MINOR}"
