@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from polku_embedded import servers
 
 pytest_plugins = ["polku_runtime.testing.fixtures"]

@@ -47,7 +47,10 @@ class KafkaPublisher:
                 await producer.stop()
                 raise
             self._producer = producer
-        return await self._producer.send(topic, value=record.value, key=record.key, headers=record.headers)
+        acknowledged: Awaitable[object] = await self._producer.send(
+            topic, value=record.value, key=record.key, headers=record.headers
+        )
+        return acknowledged
 
     async def reset(self) -> None:
         producer, self._producer = self._producer, None

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
@@ -37,7 +37,8 @@ BACKOFF_S, BACKOFF_MAX_S = 0.25, 15.0
 DRAIN_S = 15.0
 
 log = logging.getLogger(__name__)
-Record = ConsumerRecord[Any, Any]
+Record = Any
+"""aiokafka's ConsumerRecord; the package has no types."""
 
 
 class Runner:
@@ -271,7 +272,7 @@ class Runner:
             self.metrics.records.labels(self.service, outcome).inc()
 
 
-class _DrainOnRevoke(ConsumerRebalanceListener):
+class _DrainOnRevoke(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Finishes the batch in hand before its partitions leave, so that a rebalance seldom repeats work."""
 
     def __init__(self, runner: Runner) -> None:
@@ -295,4 +296,4 @@ async def _lenient_parser(message: tuple[Record, ...], original: Any) -> KafkaMe
 
 
 async def _records(message: KafkaMessage) -> tuple[Record, ...]:
-    return message.raw_message  # type: ignore[return-value]
+    return message.raw_message

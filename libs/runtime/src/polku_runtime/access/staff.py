@@ -5,11 +5,11 @@ The event carries the whole state, so the newest version wins and an older one t
 
 from datetime import datetime
 
-from polku_events.referral import StaffChanged
 from pydantic import BaseModel, ConfigDict
 from pymongo.errors import DuplicateKeyError
 
 from polku_events import Event
+from polku_events.referral import StaffChanged
 from polku_runtime.access.principal import Principal
 from polku_runtime.access.sessions import Session
 from polku_runtime.mongo import Database

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from polku_events import Event, Record
-
 from polku_runtime.journal import restored
 from polku_runtime.mongo import Document
 

@@ -1,0 +1,98 @@
+"""Sessions open for every service that shares the ring, and end when they should; tokens are trusted by proof alone."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, OctKey
+
+from polku_runtime.access import Session, SessionSeal, StaffMember, TokenError, TokenVerifier
+from polku_runtime.access.sessions import ABSOLUTE, IDLE
+from polku_runtime.testing import Clock
+
+ORIGIN = "https://polku.example"
+
+
+def sealed(seal: SessionSeal, clock: Clock) -> str:
+    return seal.seal(Session("s1", "staff-1", clock.now, clock.now))
+
+
+def test_a_rotated_ring_opens_old_cookies_and_a_foreign_ring_none(clock: Clock) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    cookie = sealed(SessionSeal(old, ORIGIN), clock)
+    assert SessionSeal(f"{new},{old}", ORIGIN).open(cookie, clock.now) is not None
+    assert SessionSeal(new, ORIGIN).open(cookie, clock.now) is None
+    assert SessionSeal(old, ORIGIN).open(cookie[:-2] + "AA", clock.now) is None
+
+
+def test_idle_and_absolute_time_end_it(clock: Clock) -> None:
+    seal = SessionSeal(Fernet.generate_key().decode(), ORIGIN)
+    cookie = sealed(seal, clock)
+    assert seal.open(cookie, clock.now + IDLE) is not None
+    assert seal.open(cookie, clock.now + IDLE + timedelta(seconds=1)) is None
+    used = seal.seal(Session("s1", "staff-1", clock.now, clock.now + ABSOLUTE))
+    assert seal.open(used, clock.now + ABSOLUTE + timedelta(seconds=1)) is None
+
+
+def test_the_cookie_is_pinned_to_the_origin_where_there_is_tls() -> None:
+    key = Fernet.generate_key().decode()
+    assert SessionSeal(key, ORIGIN).cookie_name == "__Host-polku"
+    assert SessionSeal(key, "http://127.0.0.1:8700").cookie_name == "polku"
+
+
+def test_a_session_older_than_the_revocation_is_nobody(clock: Clock) -> None:
+    session = Session("s1", "staff-1", clock.now, clock.now)
+    member = StaffMember(id="staff-1", roles={"coach"}, active=True, sessions_valid_from=clock.now)
+    assert member.principal(session) is not None
+    assert member.model_copy(update={"active": False}).principal(session) is None
+    later = clock.now + timedelta(seconds=1)
+    assert member.model_copy(update={"sessions_valid_from": later}).principal(session) is None
+
+
+KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
+OTHER = ECKey.generate_key("P-256", {"kid": "k1"})
+
+
+def claims(**changes: object) -> dict[str, object]:
+    import time
+
+    now = int(time.time())
+    return {
+        "iss": ORIGIN, "aud": ORIGIN, "sub": "c1", "client_id": "c1", "exp": now + 60, "iat": now,
+        "organisation": "o1", "scope": "referrals:write", **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def verifier() -> TokenVerifier:
+    async def fetch() -> dict[str, object]:
+        return dict(KeySet([KEY]).as_dict(private=False))
+
+    return TokenVerifier(ORIGIN, ORIGIN, fetch)
+
+
+async def test_a_good_token_is_a_client(verifier: TokenVerifier) -> None:
+    principal = await verifier.verify(jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(), KEY))
+    assert (principal.kind, principal.id, principal.organisation_id) == ("client", "c1", "o1")
+    assert principal.has_scope("referrals:write")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        jwt.encode({"alg": "ES256", "typ": "JWT", "kid": "k1"}, claims(), KEY),
+        jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(), OTHER),
+        jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(exp=1), KEY),
+        jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(aud="https://else.example"), KEY),
+        jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(iss="https://else.example"), KEY),
+        jwt.encode({"alg": "HS256", "typ": "at+jwt", "kid": "k1"}, claims(), OctKey.import_key(KEY.as_pem(private=False))),
+        "a.b.c",
+        "",
+        "x" * 70_000,
+    ],
+    ids=["typ", "signature", "expired", "audience", "issuer", "hmac with the public key", "form", "empty", "huge"],
+)  # fmt: skip
+async def test_a_bad_token_is_nobody(verifier: TokenVerifier, token: str) -> None:
+    with pytest.raises(TokenError):
+        await verifier.verify(token)
