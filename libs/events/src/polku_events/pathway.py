@@ -34,6 +34,19 @@ class PathwayOpened(EventData):
     opened_on: date
 
 
+class ReferralAttached(EventData):
+    """A further accepted referral of a person with an open pathway joined it; the pathway goes on as it is."""
+
+    TYPE: ClassVar[str] = "polku.pathway.referral-attached.v1"
+    SUBJECT: ClassVar[str] = "pathway_id"
+
+    pathway_id: Id
+    person_id: Id
+    programme: Code
+    referral_id: Id
+    attached_on: date
+
+
 class PathwayStageChanged(EventData):
     """The person moved from one stage of the pathway to another."""
 

@@ -17,6 +17,7 @@ PRODUCERS: Mapping[str, tuple[type[EventData], ...]] = {
     ),
     "pathway": (
         pathway.PathwayOpened,
+        pathway.ReferralAttached,
         pathway.PathwayStageChanged,
         pathway.ParticipationStarted,
         pathway.ParticipationCorrected,
