@@ -79,6 +79,9 @@ class Edge:
         started = time.perf_counter()
         status = 0
         state = scope.setdefault("state", {})
+        hub = getattr(scope["app"].state, "live", None)
+        # Taken before anything is read: what changes while the page is made is told again, never missed.
+        state["live_cursor"] = hub.cursor if hub is not None else ""
         request = Request(scope)
         asked = request.query_params.get("lang") if b"lang=" in scope.get("query_string", b"") else None
         state["lang"] = negotiate(
