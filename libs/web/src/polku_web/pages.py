@@ -2,13 +2,14 @@
 
     return pages.render(request, "inbox.html", referrals=found)
 
-Templates see `_`, `ngettext`, `lang`, `principal`, `csrf`, `now`, `static(name)`, `here(**query)`, and the filters
-`day`, `clock`, `moment`, `ago`, `number`, `percent`.
+Templates see `_`, `ngettext`, `lang`, `principal`, `csrf`, `now`, `static(name)`, `here(**query)`,
+`target_bar(…)`, `time_line(…)`, and the filters `day`, `clock`, `moment`, `ago`, `number`, `percent`, `say`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,7 +20,7 @@ from starlette.responses import HTMLResponse
 from polku_runtime.effects import Effects
 from polku_web import charts, formats, navigation
 from polku_web.doors import csrf_token
-from polku_web.i18n import LANGUAGES, NAMES, Message, Texts
+from polku_web.i18n import LANGUAGES, NAMES, Texts
 from polku_web.static import Static
 
 
@@ -100,12 +101,18 @@ def _environment(package: str, texts: Texts, static: Static, effects: Effects, l
         lstrip_blocks=True,
     )
     environment.install_gettext_translations(texts.of(lang), newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(static=static.url, has_static=static.has, charts=charts)
-    environment.filters.update(_filters(texts, effects, lang))
+    say = partial(texts.say, lang)
+    environment.globals.update(
+        static=static.url,
+        has_static=static.has,
+        target_bar=partial(charts.target_bar, say=say, lang=lang),
+        time_line=partial(charts.time_line, say=say, lang=lang),
+    )
+    environment.filters.update(_filters(effects, lang), say=say)
     return environment
 
 
-def _filters(texts: Texts, effects: Effects, lang: str) -> dict[str, Callable[..., str]]:
+def _filters(effects: Effects, lang: str) -> dict[str, Callable[..., str]]:
     def ago(value: datetime | None) -> str:
         return formats.ago(value, effects.now(), lang)
 
@@ -115,9 +122,6 @@ def _filters(texts: Texts, effects: Effects, lang: str) -> dict[str, Callable[..
     def percent(value: float | None, decimals: int = 0) -> str:
         return formats.percent(value, lang, decimals)
 
-    def say(message: Message | str) -> str:
-        return texts.say(lang, message)
-
     return {
         "day": lambda value: formats.day(value, lang),
         "clock": lambda value: formats.clock(value, lang),
@@ -125,5 +129,4 @@ def _filters(texts: Texts, effects: Effects, lang: str) -> dict[str, Callable[..
         "ago": ago,
         "number": number,
         "percent": percent,
-        "say": say,
     }

@@ -162,18 +162,22 @@ def _error(error: Mapping[str, Any]) -> Error:
     if where not in ("body", "query", "path", "header", "cookie"):
         where, path = "body", [where, *path]
     code = error["type"].replace("_", "-")
-    limits = {key: value for key, value in (error.get("ctx") or {}).items() if isinstance(value, int | float)}
+    limits = {key: value for key, value in (error.get("ctx") or {}).items() if key in _LIMITS}
     return Error(pointer(path), code, _message(error, limits), where)
 
 
 def _message(error: Mapping[str, Any], limits: Mapping[str, Any]) -> Message | str:
     known = _MESSAGES.get(error["type"])
-    if known is not None:
+    if known is not None and all(f"%({name})" not in known.msgid or name in limits for name in _LIMITS):
         return Message(known.msgid, limits)
-    # A service's own PydanticCustomError brings its msgid; pydantic's own texts may quote the input.
+    # A service's own PydanticCustomError brings its msgid; pydantic's own texts may quote the input. Pydantic
+    # writes its types with underscores, we write ours with hyphens.
     own = "-" in error["type"]
     return str(error["msg"]) if own else msg("This value is not valid.")
 
+
+_LIMITS = ("min_length", "max_length", "ge", "le")
+"""What a message may say: limits from our own models, never what was sent."""
 
 _MESSAGES = {
     "missing": msg("This is required."),
