@@ -1,0 +1,75 @@
+"""The service's data files: programme definitions and code lists, read and checked once at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import yaml
+
+from polku_pathway.model.codes import Code, CodeLists
+from polku_pathway.model.definition import Definition
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """definitions: by programme and version. Old versions stay for the pathways that were opened with them."""
+
+    definitions: Mapping[tuple[str, int], Definition]
+    codes: CodeLists
+
+    def newest(self, programme: str) -> Definition | None:
+        """What a pathway opened today goes by; None when the programme has no path here."""
+        versions = [version for known, version in self.definitions if known == programme]
+        return self.definitions[programme, max(versions)] if versions else None
+
+    def of(self, programme: str, version: int) -> Definition:
+        """Raises KeyError when a definition that pathways still go by was taken out of the data."""
+        return self.definitions[programme, version]
+
+    def stages(self) -> Mapping[str, Mapping[str, str]]:
+        """Labels of every stage of the newest definitions, for filters; the first programme's wording wins."""
+        found: dict[str, Mapping[str, str]] = {}
+        for programme in sorted({programme for programme, _ in self.definitions}):
+            newest = self.newest(programme)
+            for stage in newest.stages if newest else ():
+                found.setdefault(stage.code, stage.labels)
+        return found
+
+
+def read_catalogue(data: Traversable | None = None) -> Catalogue:
+    """Reads `programmes/*.yaml` and `codes.yaml` of a folder, by default this package's own.
+
+    Raises ValueError (pydantic's names the file's field) when a definition does not hold together.
+    """
+    folder = data or files("polku_pathway") / "data"
+    codes = read_codes(folder / "codes.yaml")
+    definitions: dict[tuple[str, int], Definition] = {}
+    for file in sorted((folder / "programmes").iterdir(), key=lambda found: found.name):
+        definition = Definition.model_validate(_yaml(file))
+        key = definition.programme, definition.version
+        if key in definitions:
+            raise ValueError(f"{file.name}: this version of {definition.programme} is there twice")
+        _check_reasons(definition, codes)
+        definitions[key] = definition
+    return Catalogue(definitions, codes)
+
+
+def read_codes(file: Traversable) -> CodeLists:
+    return CodeLists({name: tuple(Code.model_validate(code) for code in codes) for name, codes in _yaml(file).items()})
+
+
+def _check_reasons(definition: Definition, codes: CodeLists) -> None:
+    """Every closing reason in use leads to an end, or somebody could never be closed with it."""
+    without = [
+        code.code
+        for code in codes.usable("closing_reason", definition.ends_on)
+        if definition.end_for(str(code.code)) is None
+    ]
+    if without:
+        raise ValueError(f"{definition.programme}: closing reasons without an end: {without}")
+
+
+def _yaml(file: Traversable) -> Any:
+    return yaml.safe_load(file.read_text("utf-8"))
