@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from polku_embedded import servers
+
 
 pytest_plugins = ["polku_runtime.testing.fixtures"]
 
@@ -16,6 +16,8 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("POLKU_TEST_KAFKA"):
         yield given
         return
+    from polku_embedded import servers
+
     with servers.kafka(tmp_path_factory.mktemp("kafka")) as address:
         yield address
 
@@ -26,5 +28,7 @@ def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("POLKU_TEST_MONGO"):
         yield given
         return
+    from polku_embedded import servers
+
     with servers.mongod(tmp_path_factory.mktemp("mongod")) as uri:
         yield uri

@@ -153,17 +153,13 @@ class DeadLetters:
 
 async def read_topic(bootstrap: str, topic: str) -> AsyncIterator[RawRecord]:
     """Every record that a topic holds now, from the beginning to its present end, without a group."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False
+    )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
-            # partitions_for_topic knows only what was asked for before
-            await consumer.topics()
-            partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
+        partitions = consumer.assignment()
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
             for batch in (await consumer.getmany(timeout_ms=500)).values():
                 for record in batch:
