@@ -133,7 +133,7 @@ async def _move_positions(
         reached = {
             f"next.{topic}": end
             for topic, end in topics.items()
-            if end > known.get(topic, 0) or first_new.get((partition, topic), end) < known.get(topic, 0)
+            if end > known.get(topic, 0) or first_new.get((partition, topic), end) < min(end, known.get(topic, 0))
         }
         # `seq` makes every batch write here, so that a switch of views cannot pass beside it.
         change = {"$inc": {"seq": 1}, "$set": {"view": view, "partition": partition, "at": now, **reached}}
