@@ -28,8 +28,8 @@ def router(service: str) -> APIRouter:
 
 def description(app: FastAPI) -> dict[str, Any]:
     """OpenAPI 3.1 of the routes under `/api/` and `/oauth/`; pages are for people and are left out."""
-    routes = [route for route in app.routes if _is_api(getattr(route, "path", ""))]
-    schema = get_openapi(title=app.title, version=app.version, routes=routes)
+    schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    schema["paths"] = {path: item for path, item in schema["paths"].items() if _is_api(path)}
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     # FastAPI describes its own 422 body, which we do not send.
     schemas.pop("HTTPValidationError", None)

@@ -1,0 +1,171 @@
+"""The hub: coalescing, catching up, gaps, slow pages; the stream: thin events, and an end with the session."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from polku_runtime.mongo import Database
+from polku_web.live import RESET, Change, LiveHub, Opened, _events, changes
+
+INTERVAL = 0.05
+
+
+class FakeSource:
+    """Changes when the test says so."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Change | Opened] = asyncio.Queue()
+        self.queue.put_nowait(Opened(100))
+
+    async def __call__(self) -> AsyncIterator[Change | Opened]:
+        while True:
+            yield await self.queue.get()
+
+    def change(self, at: int, collection: str = "referrals", key: str = "r-1") -> None:
+        self.queue.put_nowait(Change(collection, key, at))
+
+
+TOPICS: dict[str, Any] = {"referrals": ["inbox"], "pathways": lambda key: ["case-load", f"pathway.{key}"]}
+
+
+@asynccontextmanager
+async def running(source: FakeSource, topics: dict[str, Any] = TOPICS) -> AsyncIterator[LiveHub]:
+    hub = LiveHub(None, topics, source=source, interval=INTERVAL)  # type: ignore[arg-type]
+    async with hub.running():
+        await asyncio.sleep(0.01)
+        yield hub
+
+
+async def take(stream: AsyncIterator[tuple[int, str]], seconds: float) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+
+    async def collect() -> None:
+        async for item in stream:
+            found.append(item)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(collect(), seconds)
+    return found
+
+
+async def test_a_burst_is_told_at_once_then_at_most_twenty_times_a_second() -> None:
+    source = FakeSource()
+    async with running(source) as hub:
+        taking = asyncio.create_task(take(hub.stream(None), 0.6))
+        await asyncio.sleep(0.01)
+        for at in range(101, 401):
+            source.change(at)
+            await asyncio.sleep(0.001)
+        found = await taking
+    assert found[0] == (101, "inbox"), "the first goes at once"
+    assert found[-1] == (400, "inbox"), "the last is never lost"
+    assert 3 <= len(found) <= 13
+    assert found == sorted(found)
+
+
+async def test_topics_do_not_wait_for_each_other() -> None:
+    source = FakeSource()
+    async with running(source) as hub:
+        taking = asyncio.create_task(take(hub.stream(None, ["pathway.p-1", "inbox"]), 0.1))
+        await asyncio.sleep(0.01)
+        source.change(101)
+        source.change(102, "pathways", "p-1")
+        source.change(103, "pathways", "p-2")
+        source.change(104, "nobody-listens")
+        found = await taking
+    assert found == [(101, "inbox"), (102, "pathway.p-1")]
+    assert hub.cursor == "104"
+
+
+async def test_a_page_that_comes_back_hears_what_it_missed_once() -> None:
+    source = FakeSource()
+    async with running(source) as hub:
+        for at in (101, 102, 103):
+            source.change(at)
+        source.change(104, "pathways", "p-1")
+        await asyncio.sleep(0.12)
+        assert await take(hub.stream(102), 0.03) == [(103, "inbox"), (104, "case-load"), (104, "pathway.p-1")]
+        assert await take(hub.stream(104), 0.03) == []
+        assert await take(hub.stream(None), 0.03) == []
+        assert await take(hub.stream(99), 0.03) == [(104, RESET)], "before what this process knows"
+
+
+async def test_a_gap_resets_every_page() -> None:
+    source = FakeSource()
+    async with running(source) as hub:
+        taking = asyncio.create_task(take(hub.stream(100, ["inbox"]), 0.1))
+        await asyncio.sleep(0.01)
+        source.queue.put_nowait(Opened(500))
+        assert await taking == [(500, RESET)]
+        assert await take(hub.stream(499), 0.03) == [(500, RESET)]
+
+
+async def test_a_slow_page_keeps_one_wake_per_topic() -> None:
+    source = FakeSource()
+    async with running(source) as hub:
+        slow = hub.stream(None)
+        first = asyncio.create_task(anext(slow))
+        await asyncio.sleep(0.01)
+        source.change(101)
+        assert await first == (101, "inbox")
+        for at in range(102, 152):
+            source.change(at)
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        assert await take(slow, 0.03) == [(151, "inbox")]
+        assert not hub._listeners, "a page that has gone is forgotten"
+
+
+async def test_many_topics_are_forgotten_in_order_and_said_so() -> None:
+    source = FakeSource()
+    async with running(source, {"p": lambda key: [f"p.{key}"]}) as hub:
+        for at in range(101, 1205):
+            source.change(at, "p", str(at))
+        await asyncio.sleep(0.1)
+        assert len(hub._last) == 1000
+        assert await take(hub.stream(150), 0.03) == [(1204, RESET)]
+
+
+async def test_events_are_thin_and_end_with_the_session() -> None:
+    open_session = True
+
+    async def told() -> AsyncIterator[tuple[int, str]]:
+        yield 7, "inbox"
+        await asyncio.sleep(60)
+
+    async def still() -> bool:
+        return open_session
+
+    stream = _events(told(), still, check_every=0.03)
+    assert (await anext(stream))["comment"] == "open"
+    assert await anext(stream) == {"id": "7", "event": "polku:inbox", "data": ""}
+    waiting = asyncio.create_task(anext(stream))
+    await asyncio.sleep(0.1)
+    assert not waiting.done(), "a session that goes on is not disturbed"
+    open_session = False
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+
+
+async def test_the_stream_is_for_people_signed_in(demo: FastAPI, web: AsyncClient) -> None:
+    assert not any(getattr(route, "path", "") == "/demo/live" for route in demo.routes), "none was asked for"
+
+
+async def test_the_database_wakes_and_goes_on_where_it_was(database: Database) -> None:
+    await database["referrals"].insert_one({"_id": "before"})
+    source = changes(database, ["referrals"])
+    opened = await anext(source)
+    assert isinstance(opened, Opened)
+    coming = asyncio.create_task(anext(source))
+    await asyncio.sleep(0.2)
+    await database["others"].insert_one({"_id": "x"})
+    await database["referrals"].insert_one({"_id": "r-1"})
+    change = await asyncio.wait_for(coming, 5)
+    assert (change.collection, change.id) == ("referrals", "r-1")  # type: ignore[union-attr]
+    assert change.at > opened.at
+    await source.aclose()  # type: ignore[attr-defined]
