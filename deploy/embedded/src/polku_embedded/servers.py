@@ -1,0 +1,64 @@
+"""Throw-away servers for tests: a real Kafka and a real mongod on free loopback ports."""
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from polku_embedded import Trouble, kafka as kafka_node, mongodb
+from polku_embedded.jars import kafka_jars
+
+START_S = 60.0
+STOP_S = 10.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def kafka(folder: Path) -> Iterator[str]:
+    """A broker with its data in `folder`; gives `host:port`."""
+    port = free_port()
+    start = kafka_node.prepare(kafka_jars(), folder, port, free_port())
+    with running(start, folder / "kafka.out", lambda: kafka_node.answers(port)):
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def mongod(folder: Path) -> Iterator[str]:
+    """A one-node replica set with its data in `folder`; gives its URI."""
+    port = free_port()
+    with running(mongodb.command(folder / "db", port), folder / "mongod.out", lambda: mongodb.answers(port)):
+        yield mongodb.uri(port)
+
+
+@contextmanager
+def running(command: Sequence[str], log: Path, answers: Callable[[], Awaitable[bool]]) -> Iterator[None]:
+    """Runs a program while the block lasts, from when it answers. Raises Trouble when it does not start."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
+    try:
+        asyncio.run(_until(answers, process))
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def _until(answers: Callable[[], Awaitable[bool]], process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_S
+    while not await answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Trouble(f"{Path(process.args[0]).name} did not start")  # type: ignore[index, arg-type]
+        await asyncio.sleep(0.1)
