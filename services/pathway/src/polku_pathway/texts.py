@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from polku_pathway.model.refusals import Refused, Wrong
+from polku_pathway.model.refusals import Refused
 from polku_web.i18n import Message, msg
 from polku_web.problems import Error, Problem
 
@@ -18,6 +18,8 @@ FIELDS: Mapping[str, Message] = {
     "in_education": msg("In education"),
     "qualification": msg("Gained a qualification"),
     "reason": msg("Reason"),
+    "case_code": msg("Case code"),
+    "note": msg("In your own words"),
     "to_stage": msg("New stage"),
     "on": msg("Day"),
 }
@@ -60,6 +62,18 @@ GAPS: Mapping[str, Message] = {
     "since": msg("since when unemployed"),
 }
 
+KINDS: Mapping[str, Message] = {
+    "opened": msg("The pathway opened from a referral"),
+    "referral-attached": msg("A further referral joined the pathway"),
+    "started": msg("Participation started"),
+    "stage-changed": msg("The stage changed"),
+    "ended": msg("Participation ended"),
+    "closed": msg("The pathway closed"),
+    "referral-concluded": msg("A further referral was concluded"),
+    "corrected": msg("Data were corrected"),
+    "reopened": msg("The pathway was reopened"),
+}
+
 
 def as_problem(refused: Refused) -> Problem:
     """422 with a pointer per field, or 409 when the pathway's state stands in the way."""
@@ -67,11 +81,3 @@ def as_problem(refused: Refused) -> Problem:
         errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
         return Problem(422, "invalid", errors=errors)
     return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})
-
-
-def by_field(wrong: tuple[Wrong, ...]) -> dict[str, Message]:
-    """The first fault of each field, for a form whose fields have no part (`exit/ended_on` → `ended_on`)."""
-    found: dict[str, Message] = {}
-    for field, code in wrong:
-        found.setdefault(field.rpartition("/")[2], WRONG[code])
-    return found

@@ -43,3 +43,7 @@ class CodeLists:
         """The label; an unknown code (from a newer sender) is shown as it is."""
         found = self._lists[name].get(code)  # type: ignore[call-overload]
         return str(code) if found is None else found.label(lang)
+
+    def as_data(self, on: date) -> dict[str, list[dict[str, object]]]:
+        """Every list with the codes usable on a day, as plain data."""
+        return {name: [code.model_dump(exclude={"until"}) for code in self.usable(name, on)] for name in self._lists}

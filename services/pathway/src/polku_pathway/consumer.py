@@ -1,0 +1,66 @@
+"""What pathway listens to: an accepted referral opens a pathway, a staff change is remembered."""
+
+from pymongo.errors import DuplicateKeyError
+
+from polku_events import Event
+from polku_events.referral import ReferralAccepted, StaffChanged
+from polku_pathway.model import pathway as domain
+from polku_pathway.model.timeline import Act
+from polku_pathway.repository import Pathways
+from polku_runtime.access import remember_staff
+from polku_runtime.aggregates import LostRace
+from polku_runtime.dispatch import each
+from polku_runtime.outcomes import Apply, Dead, Handler, Outcome
+
+TOPICS = ("referral",)
+TRIES = 20
+"""Races are lost to people working on the very same person; more than a few in a row is trouble elsewhere."""
+
+
+def consume(pathways: Pathways) -> Apply:
+    """The applier of the worker's batches."""
+    return each({ReferralAccepted: open_pathway(pathways), StaffChanged: remember_staff(pathways.database)})
+
+
+def open_pathway(pathways: Pathways) -> Handler:
+    """On ReferralAccepted: a new pathway, or the referral joins the person's open one in the programme.
+
+    It happens once however often and wherever the event is delivered: the referral's id is part of the
+    document that the event changes, and unique over all of them. A programme without a definition is dead.
+    """
+
+    async def opened(event: Event) -> Outcome:
+        accepted = event.data
+        assert isinstance(accepted, ReferralAccepted)
+        definition = pathways.catalogue.newest(accepted.programme)
+        if definition is None:
+            raise Dead("unknown-programme")
+        for _ in range(TRIES):
+            try:
+                await pathways.add(*domain.open_pathway(accepted, definition, _reaction(pathways)))
+            except DuplicateKeyError:
+                if await pathways.knows_referral(accepted.referral_id):
+                    return Outcome.DUPLICATE
+                if await _joined(pathways, accepted):
+                    return Outcome.APPLIED
+            else:
+                return Outcome.APPLIED
+        raise TimeoutError("the person's pathways kept changing; the batch is repeated")
+
+    return opened
+
+
+async def _joined(pathways: Pathways, accepted: ReferralAccepted) -> bool:
+    """True when the referral joined the open pathway; False when that has closed or changed meanwhile."""
+    present = await pathways.open_of(accepted.person_id, accepted.programme)
+    if present is None:
+        return False
+    try:
+        await pathways.save(present, *domain.attach_referral(present, accepted, _reaction(pathways)))
+    except LostRace:
+        return False
+    return True
+
+
+def _reaction(pathways: Pathways) -> Act:
+    return Act(None, pathways.effects.now())
