@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import count
 
 from polku_events import Event, service_of
-
 from polku_indicators.repository.store import partition_of
 from polku_runtime.outcomes import Received
 

@@ -16,7 +16,7 @@ from polku_indicators.repository.store import partition_of
 from polku_runtime.outcomes import Outcome, Received
 
 from .feeding import again
-from .stories import PROGRAMME, numbered, opened, person, received, started, states_of
+from .stories import PROGRAMME, opened, person, received, started, states_of
 from .test_fold import history
 
 ALL = [event for topic in history() for event in topic]

@@ -58,7 +58,7 @@ async def apply_items(store: Store, rules: Rules, items: Sequence[Item], now: da
 async def _transaction(store: Store, rules: Rules, items: Sequence[Item], now: datetime, *, look: bool) -> list[bool]:
     async def once(session: AsyncClientSession) -> list[bool]:
         # The pointer is read inside the transaction; a switch of views conflicts with it by the positions.
-        view, _ = live_of(await store.views.find_one({"_id": LIVE}, session=session))
+        view, _ = live_of(await store.pointers.find_one({"_id": LIVE}, session=session))
         changes = [item.change() for item in items]
         known = await _known(store, items, session) if look else set()
         fresh, facts = _facts(items, changes, known, now)
@@ -124,7 +124,9 @@ async def _move_positions(
             ends[item.partition][item.topic] = item.received.offset + 1
             if is_new:
                 first_new.setdefault((item.partition, item.topic), item.received.offset)
-    cursor = store.views.find({"_id": {"$in": [position_id(view, partition) for partition in ends]}}, session=session)
+    cursor = store.progress.find(
+        {"_id": {"$in": [position_id(view, partition) for partition in ends]}}, session=session
+    )
     present: dict[int, dict[str, int]] = defaultdict(dict)
     present.update({document["partition"]: document["next"] for document in await cursor.to_list()})
     writes = []
@@ -138,4 +140,4 @@ async def _move_positions(
         # `seq` makes every batch write here, so that a switch of views cannot pass beside it.
         change = {"$inc": {"seq": 1}, "$set": {"view": view, "partition": partition, "at": now, **reached}}
         writes.append(UpdateOne({"_id": position_id(view, partition)}, change, upsert=True))
-    await store.views.bulk_write(writes, ordered=False, session=session)
+    await store.progress.bulk_write(writes, ordered=False, session=session)

@@ -3,8 +3,8 @@
 facts            one row per event, `_id` = event id, never changed
 subjects_<view>  {_id: person or session id, partition, state, adds: [{programme, counted, tallies}]}
 counters         {_id: "<view>:<programme>:<partition>", n: {code: {gender: number}}, updated_at}
-views            {_id: "live", view, rules} says which view is read, and
-                 {_id: "<view>:<partition>", next: {topic: offset}} how far each partition has come
+progress         {_id: "<view>:<partition>", view, partition, next: {topic: offset}, seq, at}: how far each has come
+pointers         {_id: "live", view, rules} says which view is read; {_id: "numbers", last} numbers new ones
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,8 +68,12 @@ class Store:
         return self.database["counters"]
 
     @property
-    def views(self) -> AsyncCollection[Document]:
-        return self.database["views"]
+    def pointers(self) -> AsyncCollection[Document]:
+        return self.database["pointers"]
+
+    @property
+    def progress(self) -> AsyncCollection[Document]:
+        return self.database["progress"]
 
     def subjects(self, view: int) -> AsyncCollection[Document]:
         return self.database[f"subjects_{view}"]
@@ -80,12 +84,12 @@ class Store:
 
     async def live(self, session: AsyncClientSession | None = None) -> tuple[int, str | None]:
         """The view that is read and the fingerprint of the rules it was judged by."""
-        pointer = await self.views.find_one({"_id": LIVE}, session=session)
+        pointer = await self.pointers.find_one({"_id": LIVE}, session=session)
         return live_of(pointer)
 
     async def positions(self, view: int, session: AsyncClientSession | None = None) -> dict[int, dict[str, int]]:
         """Next offset by partition and short topic: everything below it is in the view."""
-        cursor = self.views.find({"view": view, "partition": {"$exists": True}}, session=session)
+        cursor = self.progress.find({"view": view}, session=session)
         return {document["partition"]: document["next"] async for document in cursor}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import pymongo
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from polku_events import EVENT_TYPES
 from polku_indicators.model.rules import Rules
@@ -28,6 +29,7 @@ from polku_runtime.mongo import Document
 LONG_S = 300.0
 """For what reads everything; the usual 5 s are for pages and batches."""
 CHUNK = 1000
+NAMESPACE_EXISTS = 48
 
 Positions = Mapping[int, Mapping[str, int]]
 
@@ -39,13 +41,27 @@ async def prepare(store: Store, rules: Rules, now: datetime) -> None:
     await _first(store, "numbers", {"last": FIRST_VIEW})
     view, judged_by = await store.live()
     await _positions_stand(store, view)
+    await _stand(store, store.subjects(view).name, store.counters.name)
     if judged_by != rules.fingerprint:
         await _judge_view(store, view, rules, now)
-        await store.views.update_one({"_id": LIVE, "view": view}, {"$set": {"rules": rules.fingerprint}})
+        await store.pointers.update_one({"_id": LIVE, "view": view}, {"$set": {"rules": rules.fingerprint}})
+
+
+async def _stand(store: Store, *names: str) -> None:
+    """Makes collections that do not stand yet: made inside a first transaction, they would abort others."""
+    present = await store.database.list_collection_names()
+    for name in names:
+        if name not in present:
+            try:
+                await store.database.create_collection(name)
+            except (CollectionInvalid, OperationFailure) as error:
+                if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
+                    raise
+                continue  # another worker was faster
 
 
 async def _first(store: Store, key: str, content: Document) -> None:
-    await store.views.update_one({"_id": key}, {"$setOnInsert": content}, upsert=True)
+    await store.pointers.update_one({"_id": key}, {"$setOnInsert": content}, upsert=True)
 
 
 async def _positions_stand(store: Store, view: int, positions: Positions | None = None) -> None:
@@ -65,7 +81,7 @@ async def _positions_stand(store: Store, view: int, positions: Positions | None 
         )
         for partition in range(PARTITIONS)
     ]
-    await store.views.bulk_write(writes, ordered=False)
+    await store.progress.bulk_write(writes, ordered=False)
 
 
 async def _judge_view(store: Store, view: int, rules: Rules, now: datetime) -> None:
@@ -98,11 +114,12 @@ async def write_view(
     store: Store, subjects: Sequence[Document], moved: Moved, positions: Positions, now: datetime
 ) -> int:
     """Writes a whole new view that nobody reads yet; answers its number."""
-    numbers = await store.views.find_one_and_update(
+    numbers = await store.pointers.find_one_and_update(
         {"_id": "numbers"}, {"$inc": {"last": 1}}, upsert=True, return_document=pymongo.ReturnDocument.AFTER
     )
     assert numbers is not None
     view: int = max(numbers["last"], FIRST_VIEW + 1)
+    await _stand(store, store.subjects(view).name)
     with pymongo.timeout(LONG_S):
         for part in chunks(subjects, CHUNK):
             await store.subjects(view).insert_many(part, ordered=False)
@@ -132,10 +149,8 @@ async def switch(store: Store, new: int, rules: Rules, topics: Topics, now: date
     """
 
     async def once(session: AsyncClientSession) -> int:
-        old, _ = live_of(await store.views.find_one({"_id": LIVE}, session=session))
-        await store.views.update_many(
-            {"view": old, "partition": {"$exists": True}}, {"$inc": {"seq": 1}}, session=session
-        )
+        old, _ = live_of(await store.pointers.find_one({"_id": LIVE}, session=session))
+        await store.progress.update_many({"view": old}, {"$inc": {"seq": 1}}, session=session)
         reached = await store.positions(old, session)
         behind = await store.positions(new, session)
         changes = await _facts_beyond(store, behind, topics, session)
@@ -143,11 +158,11 @@ async def switch(store: Store, new: int, rules: Rules, topics: Topics, now: date
             moved = await fold_into(store, new, rules, part, session)
             await move_counters(store, new, moved, now, session)
         for partition, known in reached.items():
-            await store.views.update_one(
+            await store.progress.update_one(
                 {"_id": position_id(new, partition)}, {"$set": {"next": known, "at": now}}, session=session
             )
         pointer = {"_id": LIVE, "view": new, "rules": rules.fingerprint}
-        await store.views.replace_one({"_id": LIVE}, pointer, upsert=True, session=session)
+        await store.pointers.replace_one({"_id": LIVE}, pointer, upsert=True, session=session)
         return len(changes)
 
     with pymongo.timeout(LONG_S):
@@ -179,8 +194,8 @@ def change_of(fact: Document, topics: Topics) -> Change:
 
 async def _drop_before(store: Store, live: int) -> None:
     """Drops the views older than the one before: its readers may still be at it."""
-    views = [n for n in await store.views.distinct("view", {"partition": {"$exists": True}}) if n < live]
+    views = [n for n in await store.progress.distinct("view") if n < live]
     for view in sorted(views)[:-1]:
         await store.subjects(view).drop()
         await store.counters.delete_many({"view": view})
-        await store.views.delete_many({"view": view, "partition": {"$exists": True}})
+        await store.progress.delete_many({"view": view})

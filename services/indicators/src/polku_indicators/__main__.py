@@ -1,0 +1,8 @@
+"""`python -m polku_indicators api | worker | all`."""
+
+from polku_indicators.app import SERVICE, create_api, create_worker
+from polku_indicators.settings import IndicatorsSettings
+from polku_runtime.process import main
+
+if __name__ == "__main__":
+    main(SERVICE, IndicatorsSettings, create_api, create_worker)
