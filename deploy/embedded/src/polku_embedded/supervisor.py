@@ -1,0 +1,136 @@
+"""`polku up`: Kafka, mongod, one web process and one worker process, started in order and kept running."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+from polku_runtime import topics
+
+from polku_embedded import Trouble, kafka, mongodb
+from polku_embedded.child import Child, Say
+from polku_embedded.folder import DataFolder, Ports
+from polku_embedded.jars import kafka_jars
+
+SERVICES = ("referral", "pathway", "activities", "indicators")
+READY_S = 60.0
+STATE_S = 1.0
+STOP_OURS_S, STOP_SERVERS_S = 16.0, 7.0
+"""Together under the promised 25 s."""
+TOPICS_FILE = Path("deploy/kafka/topics.yaml")
+
+
+async def up(folder: DataFolder, say: Say) -> None:
+    """Runs everything until SIGTERM or Ctrl-C. Raises Trouble in one line when something cannot start."""
+    folder.lock()
+    ports = folder.ports()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    servers, ours = _children(folder, ports, say)
+    children = [*servers, *ours]
+    watching = asyncio.create_task(_write_state(folder, children, ports))
+    try:
+        began = time.monotonic()
+        starting = asyncio.create_task(_start(servers, ours, ports, say))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            say(f"ready after {time.monotonic() - began:.1f} s: http://127.0.0.1:{ports.web}")
+            await stop.wait()
+        starting.cancel()
+        say("stopping")
+    finally:
+        watching.cancel()
+        await asyncio.gather(*(child.stop() for child in ours))
+        await asyncio.gather(*(child.stop() for child in servers))
+        folder.write("state.json", json.dumps({"phase": "stopped"}))
+        say("stopped")
+
+
+def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], list[Child]]:
+    environment = {**os.environ, **folder.environment(ports)}
+    jars = kafka_jars()
+
+    def child(name: str, command: list[str], answers: Callable[[], Awaitable[bool]], stop_s: float) -> Child:
+        return Child(
+            name, command, answers=answers, environment=environment, logs=folder.logs, stop_s=stop_s, say=say
+        )
+
+    broker = kafka.prepare(jars, folder.path / "kafka", ports.kafka, ports.controller)
+    database = mongodb.command(folder.path / "mongodb", ports.mongo)
+    return (
+        [
+            child("kafka", broker, lambda: kafka.answers(ports.kafka), STOP_SERVERS_S),
+            child("mongod", database, lambda: mongodb.answers(ports.mongo), STOP_SERVERS_S),
+        ],
+        [
+            child("web", [sys.executable, "-m", "polku_embedded.web"], lambda: healthy(ports.web), STOP_OURS_S),
+            child("worker", [sys.executable, "-m", "polku_embedded.worker"], lambda: healthy(ports.worker), STOP_OURS_S),
+        ],
+    )
+
+
+async def _start(servers: list[Child], ours: list[Child], ports: Ports, say: Say) -> None:
+    for group in (servers, ours):
+        if group is ours:
+            await _topics(ports, say)
+        for one in group:
+            await one.start()
+        ready = await asyncio.gather(*(one.until_ready(READY_S) for one in group))
+        for one, is_ready in zip(group, ready, strict=True):
+            if not is_ready:
+                raise Trouble(f"{one.name} was not ready within {READY_S:.0f} s; see {one.log_file}")
+            say(f"{one.name} is ready")
+
+
+async def _topics(ports: Ports, say: Say) -> None:
+    namespace = os.environ.get("POLKU_NAMESPACE", "polku")
+    applied = await topics.apply(f"127.0.0.1:{ports.kafka}", namespace, topics.read(TOPICS_FILE), single_node=True)
+    for line in applied.drift:
+        say(f"topic differs from the file: {line}")
+    if applied.drift:
+        raise Trouble("the topics differ from deploy/kafka/topics.yaml")
+
+
+async def healthy(port: int) -> bool:
+    """True when all four services behind a port say that they are ready."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=2.0) as client:
+        try:
+            answers = await asyncio.gather(*(client.get(f"/{service}/health/ready") for service in SERVICES))
+        except httpx.HTTPError:
+            return False
+    return all(answer.status_code == httpx.codes.OK for answer in answers)
+
+
+async def _write_state(folder: DataFolder, children: list[Child], ports: Ports) -> None:
+    """Says once a second how the children are, for `polku status`; a child that came back is looked at again."""
+    while True:
+        for child in children:
+            if child.restarts and not child.ready and child.pid:
+                child.ready = await child.answers()
+        state = {
+            "phase": "ready" if all(child.ready for child in children) else "starting",
+            "supervisor": os.getpid(),
+            "web": ports.web,
+            "worker": ports.worker,
+            "children": {
+                child.name: {
+                    "pid": child.pid,
+                    "ready": child.ready,
+                    "restarts": child.restarts,
+                    "started_at": child.started_at,
+                }
+                for child in children
+            },
+        }
+        with contextlib.suppress(Trouble):  # a full disk must not end the supervisor
+            folder.write("state.json", json.dumps(state))
+        await asyncio.sleep(STATE_S)
