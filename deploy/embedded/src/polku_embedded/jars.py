@@ -47,7 +47,7 @@ def download(folder: Path) -> None:
     work = folder / ".resolver"
     try:
         jgo.build("+".join(COORDINATES), cache_dir=work)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the resolver has no error of its own for what may go wrong
         raise Trouble(f"Kafka could not be fetched from the package registry ({type(error).__name__})") from None
     for jar in work.rglob("*.jar"):
         shutil.copy2(jar, folder / jar.name)

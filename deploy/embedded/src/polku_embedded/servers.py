@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from polku_embedded import Trouble, kafka as kafka_node, mongodb
+from polku_embedded import Trouble, mongodb
+from polku_embedded import kafka as kafka_node
 from polku_embedded.jars import kafka_jars
 
 START_S = 60.0

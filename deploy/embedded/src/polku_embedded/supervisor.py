@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
-from polku_runtime import topics
 
 from polku_embedded import Trouble, kafka, mongodb
 from polku_embedded.child import Child, Say
 from polku_embedded.folder import DataFolder, Ports
 from polku_embedded.jars import kafka_jars
+from polku_runtime import topics
 
 SERVICES = ("referral", "pathway", "activities", "indicators")
 READY_S = 60.0
@@ -60,11 +60,10 @@ def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], 
     jars = kafka_jars()
 
     def child(name: str, command: list[str], answers: Callable[[], Awaitable[bool]], stop_s: float) -> Child:
-        return Child(
-            name, command, answers=answers, environment=environment, logs=folder.logs, stop_s=stop_s, say=say
-        )
+        return Child(name, command, answers=answers, environment=environment, logs=folder.logs, stop_s=stop_s, say=say)
 
     broker = kafka.prepare(jars, folder.path / "kafka", ports.kafka, ports.controller)
+    ours = [sys.executable, "-m"]
     database = mongodb.command(folder.path / "mongodb", ports.mongo)
     return (
         [
@@ -73,7 +72,9 @@ def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], 
         ],
         [
             child("web", [sys.executable, "-m", "polku_embedded.web"], lambda: healthy(ports.web), STOP_OURS_S),
-            child("worker", [sys.executable, "-m", "polku_embedded.worker"], lambda: healthy(ports.worker), STOP_OURS_S),
+            child(
+                "worker", [sys.executable, "-m", "polku_embedded.worker"], lambda: healthy(ports.worker), STOP_OURS_S
+            ),
         ],
     )
 

@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvloop
 from fastapi import FastAPI
-from polku_runtime import logs, process, telemetry
-from polku_runtime.settings import Settings, load
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from polku_embedded.parts import DOOR, PARTS
+from polku_runtime import logs, process, telemetry
+from polku_runtime.settings import Settings, load
 
 
 def one_origin(apps: Mapping[str, FastAPI]) -> Starlette:

@@ -3,10 +3,10 @@
 from functools import partial
 
 import uvloop
-from polku_runtime import logs, process, telemetry
-from polku_runtime.settings import Settings, load
 
 from polku_embedded.parts import PARTS
+from polku_runtime import logs, process, telemetry
+from polku_runtime.settings import Settings, load
 
 
 def main() -> None:

@@ -1,0 +1,158 @@
+"""`polku …`: one command for people. Exit codes: 0 done, 1 failed, 2 partly."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from polku_embedded import Trouble
+from polku_embedded.folder import DataFolder
+from polku_embedded.supervisor import TOPICS_FILE
+from polku_embedded.supervisor import up as supervise
+from polku_runtime import topics as topic_plans
+from polku_runtime.settings import Settings, load
+
+READY_S = 120.0
+DOWN_S = 30.0
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Polku: service pathways that can be followed.")
+topics_app = typer.Typer(no_args_is_help=True, help="The topics of this installation.")
+app.add_typer(topics_app, name="topics")
+
+
+def say(text: str) -> None:
+    """One line of progress on standard error."""
+    print(f"polku: {text}", file=sys.stderr, flush=True)
+
+
+@app.command()
+def up(*, detach: Annotated[bool, typer.Option(help="Return when all is ready and leave it running.")] = False) -> None:
+    """Start Kafka, MongoDB, the web and the worker, and keep them running."""
+    folder = DataFolder()
+    if detach:
+        start_detached(folder)
+    else:
+        asyncio.run(supervise(folder, say))
+
+
+@app.command()
+def down() -> None:
+    """Stop everything that runs on the data folder."""
+    folder = DataFolder()
+    holder = folder.holder()
+    if holder is None:
+        say("nothing is running")
+        return
+    os.kill(holder, 15)
+    deadline = time.monotonic() + DOWN_S
+    while folder.holder() is not None:
+        if time.monotonic() > deadline:
+            raise Trouble(f"process {holder} did not stop within {DOWN_S:.0f} s")
+        time.sleep(0.1)
+    say("stopped")
+
+
+@app.command()
+def status(*, as_json: Json = False) -> None:
+    """How each process is, and what waits: consumer lag, outbox age, dead letters."""
+    from polku_embedded import status as state
+
+    folder = DataFolder()
+    use_settings_of(folder)
+    said = asyncio.run(state.status(folder))
+    if as_json:
+        print(json.dumps(said.as_dict()))
+    else:
+        for title, rows in (("processes", said.children), ("services", said.services)):
+            print_table(f"{title} ({said.phase})", [vars(row) for row in rows])
+    if said.phase != "ready":
+        raise typer.Exit(1)
+
+
+@topics_app.command("apply")
+def topics_apply(
+    file: Annotated[Path, typer.Option(help="The topics as they should be.")] = TOPICS_FILE,
+    *,
+    single_node: Annotated[bool, typer.Option(help="One broker: replication 1.")] = False,
+) -> None:
+    """Create missing topics; fail when the cluster differs from the file."""
+    use_settings_of(DataFolder())
+    settings = load(Settings)
+    plan = topic_plans.read(file)
+    applied = asyncio.run(topic_plans.apply(settings.kafka, settings.namespace, plan, single_node=single_node))
+    for name in applied.created:
+        say(f"created {name}")
+    for line in applied.drift:
+        say(f"drift: {line}")
+    raise typer.Exit(1 if applied.drift else 0)
+
+
+def start_detached(folder: DataFolder) -> None:
+    """Runs `polku up` in the background and returns when it is ready; its last words when it is not."""
+    if folder.holder() is not None:
+        raise Trouble(f"already running on {folder.path} (stop it with: polku down)")
+    try:
+        folder.logs.mkdir(parents=True, exist_ok=True)
+        log = (folder.logs / "polku.log").open("w+")
+    except OSError as error:
+        raise Trouble(f"the data folder {folder.path} cannot be written: {error.strerror}") from None
+    with log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "polku_embedded.cli", "up"], stdout=log, stderr=log, start_new_session=True
+        )
+        told = 0
+        deadline = time.monotonic() + READY_S
+        while process.poll() is None and time.monotonic() < deadline:
+            lines = (folder.logs / "polku.log").read_text("utf-8").splitlines()
+            for line in lines[told:]:
+                print(line, file=sys.stderr, flush=True)
+            told = len(lines)
+            if any("ready after" in line for line in lines):
+                return
+            time.sleep(0.1)
+        if process.poll() is None:
+            process.terminate()
+            raise Trouble(f"not ready within {READY_S:.0f} s; see {folder.logs}")
+        lines = (folder.logs / "polku.log").read_text("utf-8").splitlines()
+        raise SystemExit(lines[-1] if lines else f"polku: did not start; see {folder.logs}")
+
+
+def use_settings_of(folder: DataFolder) -> None:
+    """Commands that talk to a running embedded edition take its settings, unless the environment says others."""
+    kept = folder.path / "ports.json"
+    if kept.exists():
+        from polku_embedded.folder import Ports
+
+        ports = Ports(web=int(os.environ.get("POLKU_PORT") or 8700), **json.loads(kept.read_text("utf-8")))
+        os.environ.update(folder.environment(ports))
+
+
+def print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "))
+    for row in rows:
+        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console().print(table)
+
+
+def main() -> None:
+    from polku_embedded.commands import add_service_commands
+
+    add_service_commands(app)
+    app()
+
+
+if __name__ == "__main__":
+    main()
