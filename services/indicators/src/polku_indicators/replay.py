@@ -55,24 +55,6 @@ async def replay(settings: Settings, topics: Topics, until: Positions, progress:
 
     Raises HistoryMissing when a beginning is gone, KafkaError or TimeoutError when the broker is.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=FETCH_BYTES,
-    )
-    await consumer.start()
-    try:
-        left = await _limits(consumer, topics, until)
-        consumer.assign(list(left))
-        await consumer.seek_to_beginning(*left)
-        with _no_collector():
-            return await _read(consumer, left, progress)
-    finally:
-        await consumer.stop()
-
-
-async def _limits(consumer: AIOKafkaConsumer, topics: Topics, until: Positions) -> dict[TopicPartition, int]:
     full = {short: name for name, short in topics.short.items()}
     wanted = {
         TopicPartition(full[short], partition): offset
@@ -81,7 +63,27 @@ async def _limits(consumer: AIOKafkaConsumer, topics: Topics, until: Positions) 
         if offset > 0
     }
     if not wanted:
-        return {}
+        return Replay()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    await consumer.start()
+    try:
+        left = await _limits(consumer, wanted)
+        if not left:
+            return Replay()
+        consumer.assign(list(left))
+        await consumer.seek_to_beginning(*left)
+        with _no_collector():
+            return await _read(consumer, left, progress)
+    finally:
+        await consumer.stop()
+
+
+async def _limits(consumer: AIOKafkaConsumer, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
     begins = await consumer.beginning_offsets(list(wanted))
     ends = await consumer.end_offsets(list(wanted))
     gone = sorted(f"{part.topic}/{part.partition}" for part, begin in begins.items() if begin > 0)
