@@ -63,7 +63,6 @@ def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], 
         return Child(name, command, answers=answers, environment=environment, logs=folder.logs, stop_s=stop_s, say=say)
 
     broker = kafka.prepare(jars, folder.path / "kafka", ports.kafka, ports.controller)
-    ours = [sys.executable, "-m"]
     database = mongodb.command(folder.path / "mongodb", ports.mongo)
     return (
         [
