@@ -1,11 +1,11 @@
 """`polku rebuild`: the figures made again from the topics, beside the live ones."""
 
-import asyncio
 import json
 import sys
 from typing import Annotated
 
 import typer
+import uvloop
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
@@ -37,7 +37,7 @@ def rebuild_command(
     """
     settings = load(IndicatorsSettings)
     try:
-        outcome = asyncio.run(_rebuild(settings, swap=swap, show=not as_json))
+        outcome = uvloop.run(_rebuild(settings, swap=swap, show=not as_json))
     except HistoryMissing as missing:
         typer.echo(f"polku: topics do not reach back to their beginning: {missing}. Run: polku republish", err=True)
         raise typer.Exit(FAILED) from None

@@ -14,7 +14,8 @@ GENDERS = frozenset({"woman", "man", "non-binary"})
 class Participation(NamedTuple):
     """Entry data of the first start, exit data of the last end; several pathways are one participation.
 
-    age: full years on the start day. ended_on is None while any pathway goes on; exit data is then empty.
+    age: full years on the start day. missing: names of the entry data without which a record counts in the
+    total only. ended_on is None while any pathway goes on; exit data is then empty.
     """
 
     entry_pathway: str
@@ -24,6 +25,7 @@ class Participation(NamedTuple):
     education: int | None
     gender: str
     age: int | None
+    missing: tuple[str, ...] = ()
     exit_pathway: str | None = None
     ended_on: date | None = None
     exit_status: str | None = None
@@ -31,19 +33,15 @@ class Participation(NamedTuple):
     in_education: bool = False
     qualification: bool = False
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Names of the entry data without which a record counts in the total only."""
-        gaps = []
-        if self.gender == "not-stated":
-            gaps.append("gender")
-        if self.status is None:
-            gaps.append("employment_status")
-        if self.age is None:
-            gaps.append("age")
-        if self.education is None:
-            gaps.append("education")
-        return tuple(gaps)
+
+def _missing(entry: Participation) -> tuple[str, ...]:
+    gaps = (
+        ("gender", entry.gender == "not-stated"),
+        ("employment_status", entry.status is None),
+        ("age", entry.age is None),
+        ("education", entry.education is None),
+    )
+    return tuple(name for name, is_missing in gaps if is_missing)
 
 
 def programmes_of(state: State) -> set[str]:
@@ -87,6 +85,7 @@ def participation(state: State, programme: str, until: date | None = None) -> Pa
         gender=gender if gender in GENDERS else "not-stated",
         age=_age_on(first.get("ages", {}), started_on),
     )
+    entry = entry._replace(missing=_missing(entry))
     ends = [(_exit_in_force(pathway, limit), pathway_id) for _, pathway_id, pathway in started]
     if any(leaving is None for leaving, _ in ends):
         return entry
