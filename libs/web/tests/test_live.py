@@ -6,11 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from httpx import AsyncClient
 
-from polku_runtime.mongo import Database
-from polku_web.live import RESET, Change, LiveHub, Opened, _events, changes
+from polku_web.live import RESET, Change, LiveHub, Opened, _events
 
 INTERVAL = 0.05
 
@@ -150,22 +147,3 @@ async def test_events_are_thin_and_end_with_the_session() -> None:
     open_session = False
     with pytest.raises(StopAsyncIteration):
         await waiting
-
-
-async def test_the_stream_is_for_people_signed_in(demo: FastAPI, web: AsyncClient) -> None:
-    assert not any(getattr(route, "path", "") == "/demo/live" for route in demo.routes), "none was asked for"
-
-
-async def test_the_database_wakes_and_goes_on_where_it_was(database: Database) -> None:
-    await database["referrals"].insert_one({"_id": "before"})
-    source = changes(database, ["referrals"])
-    opened = await anext(source)
-    assert isinstance(opened, Opened)
-    coming = asyncio.create_task(anext(source))
-    await asyncio.sleep(0.2)
-    await database["others"].insert_one({"_id": "x"})
-    await database["referrals"].insert_one({"_id": "r-1"})
-    change = await asyncio.wait_for(coming, 5)
-    assert (change.collection, change.id) == ("referrals", "r-1")  # type: ignore[union-attr]
-    assert change.at > opened.at
-    await source.aclose()  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import pymongo
 from bson import Timestamp
 from fastapi import APIRouter, Header, Query
 from pymongo.errors import PyMongoError
@@ -30,6 +31,8 @@ PING_S = 15
 RETRY_S = 1.0
 RETRY_MS = 1000
 SEND_TIMEOUT_S = 10
+CHECK_S = 1.5
+"""How long to wait for MongoDB when the session is looked at; the stream itself has no deadline."""
 MAX_TOPICS = 1000
 """Topics whose last change is remembered, for pages that come back."""
 
@@ -109,8 +112,10 @@ class LiveHub:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            # The driver may turn a cancellation into an error of its own, so one is not always enough.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=0.2)
 
     async def stream(self, last: int | None, topics: Iterable[str] = ()) -> AsyncIterator[tuple[int, str]]:
         """(position, topic) from `last` on, for ever; first what was missed, `RESET` when that is not known."""
@@ -183,26 +188,30 @@ async def changes(database: Database, collections: Sequence[str]) -> AsyncIterat
     ]
     token: Mapping[str, Any] | None = None
     while True:
+        flowed = False
         try:
             start: Timestamp | None = None
             if token is None:
-                start = (await database.command("ping"))["operationTime"]
-                yield Opened(_position(start))
+                known: Timestamp = (await database.command("ping"))["operationTime"]
+                start = Timestamp(known.time, known.inc + 1)  # the start is inclusive
+                yield Opened(_position(known))
             stream = await database.watch(
                 pipeline, resume_after=token, start_at_operation_time=start, max_await_time_ms=1000
             )
             async with stream:
-                while True:
+                # A stream that was closed under us (a swallowed cancellation) answers None at once, for ever.
+                while stream.alive:
                     change = await stream.try_next()
                     token = stream.resume_token
+                    flowed = True
                     if change is not None and "documentKey" in change:
                         key = str(change["documentKey"]["_id"])
                         yield Change(change["ns"]["coll"], key, _position(change["clusterTime"]))
         except PyMongoError as error:
             LOG.warning("change stream lost, going on", extra={"error": name_of(error)})
-            if getattr(error, "code", None) is not None:
-                token = None  # the server refused to resume (history lost, invalidated): start anew
-            await asyncio.sleep(RETRY_S)
+            if not flowed and getattr(error, "code", None) is not None:
+                token = None  # the server refuses to resume (its history is too short): start anew
+        await asyncio.sleep(RETRY_S)
 
 
 def _position(time: Timestamp) -> int:
@@ -220,7 +229,9 @@ def live_router(service: str) -> APIRouter:
         topic: Annotated[list[str] | None, Query(max_length=20)] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
-        if await visit_of(request) is None:
+        with pymongo.timeout(CHECK_S):
+            visit = await visit_of(request)
+        if visit is None:
             raise not_signed_in()
         last = int(last_event_id) if last_event_id and last_event_id[:20].isdigit() else since
         hub: LiveHub = request.app.state.live
@@ -257,7 +268,8 @@ async def _events(
 
 async def _still_signed_in(request: Request) -> bool:
     try:
-        return await request.app.state.door.visit(request) is not None
+        with pymongo.timeout(CHECK_S):
+            return await request.app.state.door.visit(request) is not None
     except PyMongoError as error:
         LOG.warning("session not checked", extra={"error": name_of(error)})
         return True  # asked again at the next ping; the parts that the page fetches are checked on their own
