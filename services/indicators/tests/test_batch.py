@@ -14,6 +14,7 @@ from polku_indicators.repository import subjects
 from polku_indicators.repository.reading import counters_of
 from polku_indicators.repository.store import partition_of
 from polku_runtime.outcomes import Outcome, Received
+from polku_runtime.trouble import is_infrastructure
 
 from .feeding import again
 from .stories import PROGRAMME, opened, person, received, started, states_of
@@ -158,6 +159,18 @@ async def test_a_redriven_event_counts_in_its_persons_partition(store, apply, ru
     documents = await store.counters.find().to_list()
     assert {document["partition"] for document in documents} == {partition_of("p1")}
     assert "indicators.redrive" not in str(positions)
+
+
+async def test_a_record_that_the_database_cannot_hold_fails_alone(store, apply, rules, feed):
+    """The runner then tries records one by one, so that only this one becomes a dead letter."""
+    records = feed.add(person())
+    [bad] = feed.add([(opened("p1", "w\0"), 1)])
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await apply([*records, bad])
+    assert not is_infrastructure(caught.value)
+    for record in records:
+        assert await apply([record]) == [Outcome.APPLIED]
+    await check(store, rules, records)
 
 
 async def test_topics_made_anew_and_refilled(store, apply, rules, feed):

@@ -115,7 +115,18 @@ async def test_another_programme_looks_like_none(web, door):
     assert (await web.get("/indicators/api/v1/programmes")).json() == []
 
 
-@pytest.mark.parametrize("query", ["as_of=yesterday", "as_of=2026-02-30", "as_known=2026-03-01T10:00:00"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "as_of=yesterday",
+        "as_of=2026-02-30",
+        "as_of=0001-01-01",
+        "as_of=9999-12-31",
+        "as_known=2026-03-01T10:00:00",
+        "as_known=0001-01-01T00:00:00%2B14:00",
+        "as_known=9999-12-31T23:59:59-12:00",
+    ],
+)
 async def test_a_moment_that_is_none_is_refused(web, door, query):
     door.enter("manager")
     answer = await web.get(f"{BASE}/figures?{query}")
@@ -271,6 +282,7 @@ async def test_a_past_day_is_kept_in_every_link(web, door, apply, feed):
     assert "K-p1" in text
     await page(web, "/indicators/programmes/kainuu?as_of=2026-02-31")
     await page(web, "/indicators/programmes/kainuu?as_of=")
+    await page(web, "/indicators/programmes/kainuu?as_of=9999-12-31&then=yes")
 
 
 @pytest.mark.parametrize("lang", ["fi", "sv", "en"])

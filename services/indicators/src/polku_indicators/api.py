@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from polku_indicators import asking
 from polku_indicators.asking import FIGURE_ROLES, FIGURE_SCOPES, PERSON_ROLES, Moment, Shown
@@ -24,8 +24,10 @@ Reader = Annotated[Principal, Depends(staff_or_client(roles=FIGURE_ROLES, scopes
 PersonReader = Annotated[Principal, Depends(staff(*PERSON_ROLES))]
 Programme = Annotated[str, Path(max_length=40)]
 Code = Annotated[str, Path(max_length=40)]
-AsOf = Annotated[date | None, Query(description="What had happened by this day, as it is known.")]
-AsKnown = Annotated[AwareDatetime | None, Query(description="What had been recorded by this instant.")]
+Day = Annotated[date, AfterValidator(asking.within_reach)]
+Instant = Annotated[AwareDatetime, AfterValidator(asking.within_reach)]
+AsOf = Annotated[Day | None, Query(description="What had happened by this day, as it is known.")]
+AsKnown = Annotated[Instant | None, Query(description="What had been recorded by this instant.")]
 
 
 class ForecastBody(BaseModel):

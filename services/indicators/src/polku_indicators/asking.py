@@ -1,8 +1,9 @@
 """What API and pages share: whose programme it is, which moment is meant, and the figures of it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from polku_indicators.model.figures import Figure, figures
@@ -13,12 +14,25 @@ from polku_indicators.repository import Store
 from polku_indicators.repository.reading import counters_of
 from polku_runtime.access import Principal
 from polku_web.formats import local_day
+from polku_web.i18n import msg
 from polku_web.problems import Problem
 
 FIGURE_ROLES = ("manager", "coordinator", "steering")
 PERSON_ROLES = ("manager", "coordinator")
 """Who may see the persons behind a figure. Steering and machines get figures only."""
 FIGURE_SCOPES = ("figures:read",)
+
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+"""No programme is outside; days further off would overflow in time zones and in the database."""
+OUTSIDE = msg("Choose a day between 2000 and 2199.")
+
+
+def within_reach(day: date) -> date:
+    """For pydantic. Refuses a day or an instant that no programme can mean, with the code `out-of-range`."""
+    plain = day.replace(tzinfo=UTC).date() if isinstance(day, datetime) else day
+    if not EARLIEST <= plain <= LATEST:
+        raise PydanticCustomError("out-of-range", OUTSIDE.msgid)
+    return day
 
 
 @dataclass(frozen=True)

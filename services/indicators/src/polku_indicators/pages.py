@@ -57,7 +57,7 @@ def asked(
 ) -> Asked:
     """FastAPI dependency. An empty field of the form means now; so does a day that there is not."""
     try:
-        day = date.fromisoformat(as_of) if as_of else None
+        day = asking.within_reach(date.fromisoformat(as_of)) if as_of else None
     except ValueError:
         day = None
     return Asked(day, then == "yes" and day is not None)
