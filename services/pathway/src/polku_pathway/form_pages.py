@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from polku_pathway import views
 from polku_pathway.api import AtDesk, Reader
@@ -34,10 +34,8 @@ async def show(request: Request, who: Reader, desk: AtDesk, pathway_id: str, nam
     return _page(request, desk, who, form, pathway, form.values(desk, pathway))
 
 
-@router.post(f"{LIST}/{{pathway_id}}/{{name}}", response_model=None)
-async def send(
-    request: Request, who: Reader, desk: AtDesk, pathway_id: str, name: str
-) -> HTMLResponse | RedirectResponse:
+@router.post(f"{LIST}/{{pathway_id}}/{{name}}")
+async def send(request: Request, who: Reader, desk: AtDesk, pathway_id: str, name: str) -> Response:
     """Carries the form's command out. Wrong fields: 422 with the form; meanwhile changed: 409 with what changed."""
     form, values = _form(name), await typed(request)
     pathway, _ = await desk.find(who, pathway_id)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from polku_pathway import queries, views
 from polku_pathway.api import AtDesk, Reader
@@ -52,7 +52,7 @@ async def rows(
 
 
 @router.post("/pathway/exceptions")
-async def ask_exception(request: Request, who: Coordinator, desk: AtDesk) -> HTMLResponse | RedirectResponse:
+async def ask_exception(request: Request, who: Coordinator, desk: AtDesk) -> Response:
     """Opens another coordinator's case for a reason that is kept."""
     values = await typed(request)
     case, reason, note = (values.get(name, "")[:300] for name in ("case_code", "reason", "note"))

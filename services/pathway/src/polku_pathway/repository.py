@@ -201,9 +201,9 @@ class Pathways:
 
 
 def normal_case(text: str) -> str:
-    """A case code as people type it, in the form it is kept: ` k7f3k2` → `K-7F3K2`."""
+    """A case code, or its beginning, as people type it, in the form it is kept: ` 7f3` → `K-7F3`."""
     kept = re.sub(r"[^0-9A-Z]", "", text.upper())
-    return f"{kept[:1]}-{kept[1:]}" if kept else ""
+    return f"K-{kept.removeprefix('K')}" if kept else ""
 
 
 def _filter(wanted: Wanted, who: Principal, today: date) -> Document:
