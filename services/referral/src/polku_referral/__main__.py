@@ -1,0 +1,8 @@
+"""`python -m polku_referral api | worker | all`"""
+
+from polku_referral.app import SERVICE, create_api, create_worker
+from polku_referral.settings import ReferralSettings
+from polku_runtime.process import main
+
+if __name__ == "__main__":
+    main(SERVICE, ReferralSettings, create_api, create_worker)

@@ -1,0 +1,207 @@
+"""HTTP for machines and for the pages' own scripts: public-surface §4."""
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from starlette.requests import Request
+
+from polku_referral import views
+from polku_referral.checks import checked
+from polku_referral.desk import Desk
+from polku_referral.intake import Submission, sha256
+from polku_referral.model.referral import Referral
+from polku_referral.model.refusals import Refused
+from polku_referral.repository import ORDERS, Kept, scope_of
+from polku_referral.texts import as_problem
+from polku_referral.wire import (
+    AcceptIn,
+    DeclineIn,
+    DryRunOut,
+    NamesOut,
+    PersonOut,
+    ReferralIn,
+    ReferralList,
+    ReferralOut,
+)
+from polku_runtime.access import Principal
+from polku_runtime.aggregates import LostRace
+from polku_web.doors import client, expected_version, lost_race, staff, staff_or_client
+from polku_web.i18n import msg
+from polku_web.paging import Window, after_key, link, page, window
+from polku_web.problems import Error, Problem
+
+BASE = "/referral/api/v1"
+MAX_NAMES = 100
+KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,100})"?')
+router = APIRouter(prefix=BASE, tags=["referrals"])
+
+State = Literal["received", "accepted", "declined", "concluded"]
+PROJECT = ("coordinator", "manager")
+Sender = Annotated[Principal, Depends(client("referrals:write"))]
+Reader = Annotated[Principal, Depends(staff_or_client(roles=(*PROJECT, "referrer"), scopes=("referrals:read",)))]
+Coordinator = Annotated[Principal, Depends(staff(*PROJECT))]
+
+
+def desk_of(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(desk_of)]
+
+
+@router.post(
+    "/referrals",
+    status_code=201,
+    response_model=ReferralOut | DryRunOut,
+    responses={200: {"description": "The same was sent before, or a dry run", "model": ReferralOut}},
+)
+async def receive(
+    request: Request,
+    response: Response,
+    who: Sender,
+    desk: AtDesk,
+    body: ReferralIn,
+    idempotency_key: Annotated[str | None, Header()] = None,
+    dry_run: Annotated[bool, Query(description="Validate all and keep nothing")] = False,
+) -> ReferralOut | DryRunOut:
+    """Takes a referral in. Repeating is safe: the same content gets the same answer."""
+    try:
+        identity = checked(body, desk.codes, request.app.state.settings.identity_codes, desk.today)
+        submission = Submission(
+            body=body,
+            identity=identity,
+            organisation_id=who.organisation_id or "",
+            client_id=who.id,
+            raw_sha256=sha256(await request.body()),
+            idempotency_key=_key(idempotency_key),
+        )
+        if dry_run:
+            response.status_code = 200
+            return DryRunOut(exists=await desk.intake.known(submission))
+        accepted = await desk.intake.receive(submission)
+    except Refused as refused:
+        raise as_problem(refused) from None
+    if not accepted.is_new:
+        response.status_code = 200
+    response.headers["location"] = f"{BASE}/referrals/{accepted.referral.id}"
+    return _shown(response, who, accepted.referral, receipt=accepted.receipt)
+
+
+@router.get("/referrals")
+async def list_referrals(
+    request: Request,
+    response: Response,
+    who: Reader,
+    desk: AtDesk,
+    part: Annotated[Window, Depends(window)],
+    state: Annotated[State | None, Query()] = None,
+    external_id: Annotated[str | None, Query(max_length=100)] = None,
+) -> ReferralList:
+    """The caller's referrals; those that wait are in the order in which an answer is due."""
+    order = ORDERS["received" if state == "received" else "other"]
+    rows = await desk.repository.listed(
+        scope_of(who), state=state, external_id=external_id, after=after_key(order, part.after), limit=part.fetch
+    )
+    found = page(rows, part, lambda row: views.place(row, state))
+    link(request, response, found.next)
+    return ReferralList(items=[views.referral(row, who) for row in found.items], next=found.next)
+
+
+@router.get("/referrals/{referral_id}")
+async def one_referral(response: Response, who: Reader, desk: AtDesk, referral_id: str) -> ReferralOut:
+    """Where one referral stands. `ETag` holds the version that commands take in `If-Match`."""
+    kept = await desk.find(who, referral_id)
+    text = await desk.decline_text(who, kept)
+    receipt = await desk.receipt(kept) if who.kind == "client" else None
+    return _shown(response, who, kept.referral, receipt=receipt, reason_text=text)
+
+
+@router.get("/referrals/{referral_id}/person")
+async def person(who: Coordinator, desk: AtDesk, referral_id: str) -> PersonOut:
+    """The person and what the sender told. Every look is written down."""
+    kept: Kept = await desk.find(who, referral_id)
+    opened = await desk.open_person(who, kept)
+    return PersonOut(
+        person_id=kept.referral.person_id, identity=opened.identity, contact=opened.contact, notes=opened.notes
+    )
+
+
+@router.post("/referrals/{referral_id}/accept")
+async def accept(
+    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AcceptIn
+) -> ReferralOut:
+    """The project takes the person in; a pathway opens by itself."""
+    try:
+        after = await desk.accept(who, referral_id, expected_version(request), wish)
+    except LostRace as lost:
+        raise _lost(who, lost) from None
+    except Refused as refused:
+        raise as_problem(refused) from None
+    return _shown(response, who, after)
+
+
+@router.post("/referrals/{referral_id}/decline")
+async def decline(
+    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: DeclineIn
+) -> ReferralOut:
+    """The project does not take the person in; the sender hears the reason and the text."""
+    try:
+        after = await desk.decline(who, referral_id, expected_version(request), wish)
+    except LostRace as lost:
+        raise _lost(who, lost) from None
+    except Refused as refused:
+        raise as_problem(refused) from None
+    return _shown(response, who, after)
+
+
+@router.get("/names")
+async def names(
+    who: Annotated[Principal, Depends(staff("coordinator", "manager", "coach"))],
+    desk: AtDesk,
+    person: Annotated[list[str], Query(max_length=MAX_NAMES)],
+) -> NamesOut:
+    """Names for other services' pages, under the reader's own rights."""
+    return NamesOut(names=await desk.names(who, person))
+
+
+@router.get("/codes", dependencies=[Depends(staff_or_client())])
+async def codes(desk: AtDesk) -> dict[str, list[dict[str, str]]]:
+    """The code lists with labels in three languages, those in use today."""
+    return {
+        name: [
+            {"code": code.code, "fi": code.fi, "sv": code.sv, "en": code.en}
+            for code in listed.values()
+            if code.usable(desk.today)
+        ]
+        for name, listed in desk.codes.lists.items()
+    }
+
+
+def _key(header: str | None) -> str | None:
+    """Idempotency-Key: a structured-field string, so quoted; taken unquoted too."""
+    if header is None:
+        return None
+    found = KEY.fullmatch(header.strip())
+    if found is None:
+        error = Error("/Idempotency-Key", "not-valid", msg("This value is not valid."), "header")
+        raise Problem(400, "malformed", errors=[error])
+    return found[1]
+
+
+def _shown(
+    response: Response,
+    who: Principal,
+    referral: Referral,
+    receipt: str | None = None,
+    reason_text: str | None = None,
+) -> ReferralOut:
+    response.headers["etag"] = f'"{referral.version}"'
+    return views.referral(referral, who, receipt=receipt, reason_text=reason_text)
+
+
+def _lost(who: Principal, lost: LostRace) -> Problem:
+    present = lost.present
+    shown = views.referral(present, who).model_dump(mode="json") if isinstance(present, Referral) else None
+    return lost_race(shown)

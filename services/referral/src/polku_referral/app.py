@@ -1,0 +1,93 @@
+"""The composition root: what runs as the API process and what as the worker."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from polku_referral import api, consumer, oauth, pages, sign_in
+from polku_referral.accounts import Accounts
+from polku_referral.audit import Audit
+from polku_referral.codes import read_codes
+from polku_referral.desk import Desk
+from polku_referral.directory import Directory
+from polku_referral.intake import Intake
+from polku_referral.keys import SigningKeys
+from polku_referral.master import read_master_key
+from polku_referral.repository import REFERRALS, Repository
+from polku_referral.settings import ReferralSettings
+from polku_referral.tokens import Tokens
+from polku_referral.vault import Vault
+from polku_runtime import mongo
+from polku_runtime.effects import Effects, system_effects
+from polku_runtime.worker import Worker
+from polku_web.app import create_app
+
+SERVICE = "referral"
+
+
+def create_api(settings: ReferralSettings, *, effects: Effects | None = None) -> FastAPI:
+    """The ASGI app: the door, the API and the pages."""
+    master, codes, used = read_master_key(settings.master_key_file), read_codes(), effects or system_effects()
+    published: dict[str, SigningKeys] = {}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = app.state.database
+        repository, directory = Repository(database, used), Directory(database, used)
+        vault = Vault(app.state.client, database.name, master, settings.spare_keys)
+        keys = published["keys"] = SigningKeys(database, master, used)
+        intake = Intake(repository, vault, master, keys, codes, used, settings.base_url)
+        app.state.desk = Desk(repository, directory, vault, Audit(database, used), intake, codes, used)
+        app.state.directory = directory
+        app.state.accounts = Accounts(directory, used)
+        app.state.keys = keys
+        app.state.tokens = Tokens(directory, keys, used, settings.base_url)
+        try:
+            yield
+        finally:
+            await vault.close()
+
+    async def fetch_keys() -> dict[str, Any]:
+        return await published["keys"].published()  # the issuer asks itself, not its own HTTP
+
+    return create_app(
+        SERVICE,
+        settings,
+        routers=(sign_in.router, oauth.router, api.router, pages.router),
+        lifespan=lifespan,
+        live={REFERRALS: lambda referral_id: ("referrals", f"referral-{referral_id}")},
+        effects=used,
+        fetch_keys=fetch_keys,
+    )
+
+
+def create_worker(settings: ReferralSettings, *, effects: Effects | None = None) -> Worker:
+    """Relay and consumer. Makes the indexes that carry the rules before anything is read."""
+    master, used = read_master_key(settings.master_key_file), effects or system_effects()
+    client = mongo.connect(settings)
+    database = mongo.database(client, settings, SERVICE)
+    repository, directory = Repository(database, used), Directory(database, used)
+    vault = Vault(client, database.name, master)
+
+    async def prepare() -> None:
+        await repository.create_indexes()
+        await directory.create_indexes()
+
+    return Worker(
+        service=SERVICE,
+        settings=settings,
+        client=client,
+        database=database,
+        outboxes=[
+            repository.referrals.collection,
+            repository.persons.collection,
+            directory.organisations.collection,
+            directory.staff.collection,
+        ],
+        topics=consumer.TOPICS,
+        apply=consumer.consume(consumer.Parts(repository, vault, Audit(database, used))),
+        effects=used,
+        prepare=prepare,
+    )

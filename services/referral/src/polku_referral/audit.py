@@ -1,0 +1,107 @@
+"""The audit trail: every look at a person is one row in a hash chain, written before the answer. No audit, no look.
+
+Each row holds the hash of the one before it, so an edit, a removal or a swap in the middle shows. Sixteen
+chains, chosen by person, so that readers of different people do not wait for each other.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from polku_runtime.access import Principal
+from polku_runtime.effects import Effects
+from polku_runtime.journal import DUPLICATE_KEY
+from polku_runtime.mongo import Database, Document
+
+CHAINS = 16
+TRIES = 50
+START = "0" * 64
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at one person. action: why, as a code. classes: which classes of data were opened."""
+
+    person_id: str
+    action: str
+    classes: tuple[str, ...]
+
+
+class Audit:
+    """Append-only; nothing here changes or removes a row."""
+
+    def __init__(self, database: Database, effects: Effects) -> None:
+        self.rows = database["audit"]
+        self.effects = effects
+
+    async def write(self, who: Principal | None, looks: Iterable[Look]) -> None:
+        """Adds one row per look, in order. who: None for Polku itself. Raises what MongoDB raises."""
+        chains: dict[int, list[Look]] = {}
+        for look in looks:
+            chains.setdefault(zlib.crc32(look.person_id.encode()) % CHAINS, []).append(look)
+        for chain, mine in chains.items():
+            await self._append(chain, who, mine)
+
+    async def _append(self, chain: int, who: Principal | None, looks: Sequence[Look]) -> None:
+        for _ in range(TRIES):
+            last = await self.rows.find_one({"_id.chain": chain}, sort=[("_id.seq", DESCENDING)])
+            seq, prev = (last["_id"]["seq"], last["hash"]) if last else (0, START)
+            rows: list[Document] = []
+            for look in looks:
+                seq += 1
+                row = {**self._said(who, look), "_id": {"chain": chain, "seq": seq}, "prev": prev}
+                prev = row["hash"] = digest(row)
+                rows.append(row)
+            try:
+                await self.rows.insert_many(rows, ordered=True)
+            except BulkWriteError as error:
+                if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
+                    raise
+                if error.details["nInserted"]:
+                    looks = looks[error.details["nInserted"] :]
+            except DuplicateKeyError:
+                continue
+            else:
+                return
+        raise TimeoutError("the audit trail could not be written")
+
+    def _said(self, who: Principal | None, look: Look) -> Document:
+        return {
+            "at": self.effects.now(),
+            "by": who.id if who else None,
+            "kind": who.kind if who else "polku",
+            "organisation_id": who.organisation_id if who else None,
+            "person_id": look.person_id,
+            "action": look.action,
+            "classes": list(look.classes),
+        }
+
+    async def verify(self) -> list[str]:
+        """Walks every chain; one sentence per place where it does not hold."""
+        wrong: list[str] = []
+        expected: dict[int, tuple[int, str]] = {}
+        async for row in self.rows.find({}).sort([("_id.chain", 1), ("_id.seq", 1)]):
+            chain, seq = row["_id"]["chain"], row["_id"]["seq"]
+            last_seq, last_hash = expected.get(chain, (0, START))
+            if seq != last_seq + 1:
+                wrong.append(f"chain {chain}: rows are missing before {seq}")
+            if row["prev"] != last_hash and seq == last_seq + 1:
+                wrong.append(f"chain {chain}: row {seq} does not follow the one before it")
+            if row["hash"] != digest(row):
+                wrong.append(f"chain {chain}: row {seq} was changed")
+            expected[chain] = (seq, row["hash"])
+        return wrong
+
+
+def digest(row: Document) -> str:
+    """SHA-256 over the row without its own hash, in a fixed form."""
+    said: dict[str, Any] = {name: value for name, value in row.items() if name != "hash"}
+    said["at"] = int(row["at"].timestamp() * 1000)
+    said["_id"] = [row["_id"]["chain"], row["_id"]["seq"]]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""The code lists, read once at start."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Code(BaseModel):
+    """One code with its labels and the days on which it may be used. days: of an urgency, to answer within."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    fi: str
+    sv: str
+    en: str
+    since: date | None = Field(None, alias="from")
+    until: date | None = None
+    days: int | None = None
+
+    def usable(self, day: date) -> bool:
+        return (self.since or day) <= day <= (self.until or day)
+
+    def label(self, lang: str) -> str:
+        text: str = {"fi": self.fi, "sv": self.sv, "en": self.en}[lang]
+        return text
+
+
+class Codes:
+    """By list: `codes["route"]`."""
+
+    def __init__(self, lists: Mapping[str, Sequence[Code]]) -> None:
+        self.lists = {name: {code.code: code for code in codes} for name, codes in lists.items()}
+
+    def allows(self, name: str, code: str, day: date) -> bool:
+        found = self.lists[name].get(code)
+        return found is not None and found.usable(day)
+
+    def label(self, name: str, code: str | None, lang: str) -> str:
+        """The label of a code, of one out of use too; the code itself when it is unknown; empty for none."""
+        found = self.lists[name].get(code or "")
+        return found.label(lang) if found else code or ""
+
+    def options(self, name: str, lang: str, day: date) -> list[tuple[str, str]]:
+        """What a choice offers on a day, in the file's order."""
+        return [(code.code, code.label(lang)) for code in self.lists[name].values() if code.usable(day)]
+
+    def days_to_answer(self, urgency: str) -> int:
+        return self.lists["urgency"][urgency].days or 0
+
+
+def read_codes() -> Codes:
+    """Raises ValueError when the file does not hold together."""
+    text = files("polku_referral").joinpath("data/codes.yaml").read_text("utf-8")
+    return Codes({name: [Code.model_validate(row) for row in rows] for name, rows in yaml.safe_load(text).items()})

@@ -1,0 +1,145 @@
+"""Where wishes meet referrals: found under the caller's rights, decided, saved. API and pages share it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from polku_referral.audit import Audit, Look
+from polku_referral.codes import Codes
+from polku_referral.directory import Directory
+from polku_referral.intake import Intake
+from polku_referral.model import referral as domain
+from polku_referral.model.referral import Referral
+from polku_referral.model.refusals import Refused, Wrong, refuse_if
+from polku_referral.repository import Kept, Known, Repository, name_scope_of, scope_of
+from polku_referral.vault import Sealed, Vault
+from polku_referral.wire import AcceptIn, DeclineIn
+from polku_runtime.access import Principal
+from polku_runtime.aggregates import LostRace
+from polku_runtime.effects import Effects
+from polku_web.formats import local_day
+from polku_web.problems import Problem
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the vault gave of one person; a class that is erased is empty."""
+
+    identity: dict[str, Any]
+    contact: dict[str, Any]
+    notes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What one API process works with; `app.state.desk`."""
+
+    repository: Repository
+    directory: Directory
+    vault: Vault
+    audit: Audit
+    intake: Intake
+    codes: Codes
+    effects: Effects
+
+    @property
+    def today(self) -> date:
+        """The present day in Helsinki."""
+        return local_day(self.effects.now())
+
+    async def find(self, who: Principal, referral_id: str) -> Kept:
+        """Raises Problem 404: unknown, or not for this caller."""
+        found = await self.repository.get(referral_id, scope_of(who))
+        if found is None:
+            raise Problem(404, "not-found")
+        return found
+
+    async def accept(self, who: Principal, referral_id: str, seen: int, wish: AcceptIn) -> Referral:
+        """Raises LostRace with the present state, Refused, Problem 404."""
+        before = await self._present(who, referral_id, seen)
+        on = wish.accepted_on or self.today
+        wrong = []
+        if on > self.today:
+            wrong.append(Wrong("accepted_on", "in-future"))
+        if on < before.referred_on:
+            wrong.append(Wrong("accepted_on", "before-referral"))
+        coordinator = wish.coordinator_id or who.id
+        if coordinator not in {member.id for member in await self.directory.coordinators(before.programme)}:
+            wrong.append(Wrong("coordinator_id", "not-a-coordinator"))
+        refuse_if(wrong)
+        after, events = domain.accept(before, coordinator_id=coordinator, on=on, at=self.effects.now(), by=who.id)
+        return await self.repository.save(before, after, events, scope_of(who))
+
+    async def decline(self, who: Principal, referral_id: str, seen: int, wish: DeclineIn) -> Referral:
+        """The text is sealed with the person's key and goes to the sender alone. Raises as `accept`."""
+        before = await self._present(who, referral_id, seen)
+        wrong = []
+        if not self.codes.allows("decline_reason", wish.reason, self.today):
+            wrong.append(Wrong("reason", "unknown-code"))
+        if wish.reason == "other" and not wish.text.strip():
+            wrong.append(Wrong("text", "needed"))
+        refuse_if(wrong)
+        after, events = domain.decline(before, reason=wish.reason, on=self.today, at=self.effects.now(), by=who.id)
+        sealed = {}
+        if wish.text.strip():
+            known = await self._person(before.person_id)
+            sealed["decline"] = await self.vault.seal(
+                known.key, before.person_id, f"decline:{before.id}", {"text": wish.text.strip()}
+            )
+        return await self.repository.save(before, after, events, scope_of(who), sealed)
+
+    async def decline_text(self, who: Principal, kept: Kept) -> str | None:
+        """What was written to the sender; a look like any other."""
+        blob = kept.sealed.get("decline")
+        if blob is None:
+            return None
+        await self.audit.write(who, [Look(kept.referral.person_id, "read-answer", ("decline",))])
+        opened = await self._open(blob, kept.referral.person_id, f"decline:{kept.referral.id}")
+        return opened.get("text")
+
+    async def receipt(self, kept: Kept) -> str | None:
+        """The receipt again, for its sender."""
+        referral = kept.referral
+        opened = await self._open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
+        return opened.get("receipt")
+
+    async def open_person(self, who: Principal, kept: Kept) -> Opened:
+        """The person behind a referral and what the sender told. Written down before it is opened."""
+        referral = kept.referral
+        await self.audit.write(who, [Look(referral.person_id, "read-referral", ("identity", "contact", "notes"))])
+        known = await self._person(referral.person_id)
+        return Opened(
+            identity=await self._open(known.sealed["identity"], referral.person_id, "identity"),
+            contact=await self._open(known.sealed["contact"], referral.person_id, "contact"),
+            notes=await self._open(kept.sealed["notes"], referral.person_id, f"notes:{referral.id}"),
+        )
+
+    async def names(self, who: Principal, person_ids: Sequence[str]) -> dict[str, str]:
+        """Names of those persons that the reader may see, each look written down before it is opened."""
+        persons = await self.repository.persons_in(person_ids, name_scope_of(who))
+        await self.audit.write(who, [Look(known.person.id, "read-name", ("identity",)) for known in persons])
+        names = {}
+        for known in persons:
+            identity = await self._open(known.sealed["identity"], known.person.id, "identity")
+            if identity:
+                names[known.person.id] = f"{identity['given_names']} {identity['family_name']}"
+        return names
+
+    async def _present(self, who: Principal, referral_id: str, seen: int) -> Referral:
+        found = (await self.find(who, referral_id)).referral
+        if found.version != seen:
+            raise LostRace(found)
+        return found
+
+    async def _person(self, person_id: str) -> Known:
+        known = await self.repository.person(person_id)
+        if known is None:
+            raise Refused("erased")
+        return known
+
+    async def _open(self, blob: Any, person_id: str, kind: str) -> dict[str, Any]:
+        try:
+            return await self.vault.open(blob, person_id, kind)
+        except Sealed:
+            return {}  # erased: the page says so, and nothing else breaks

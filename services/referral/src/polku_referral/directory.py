@@ -1,0 +1,105 @@
+"""Every MongoDB query about who may come in: organisations, machine clients, staff, links and failed sign-ins."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from pymongo import ASCENDING, ReturnDocument
+
+from polku_referral.model.directory import Client, Organisation, Staff
+from polku_runtime.aggregates import Aggregates
+from polku_runtime.effects import Effects
+from polku_runtime.mongo import Database, Document
+
+STAFF = "staff"
+"""The service's own staff list, where every request looks, is the staff aggregates themselves."""
+
+
+class Directory:
+    """The directory's documents, for API processes, the worker and the command line alike."""
+
+    def __init__(self, database: Database, effects: Effects) -> None:
+        self.database = database
+        self.effects = effects
+        self.organisations: Aggregates[Organisation] = Aggregates(database["organisations"], Organisation, effects)
+        self.staff: Aggregates[Staff] = Aggregates(database[STAFF], Staff, effects)
+        self.clients = database["clients"]
+        self.links = database["links"]
+        self.assertions = database["used_assertions"]
+        self.failures = database["sign_in_failures"]
+
+    async def create_indexes(self) -> None:
+        await self.organisations.create_indexes()
+        await self.staff.create_indexes()
+        await self.organisations.collection.create_index("code", unique=True)
+        await self.staff.collection.create_index("login", unique=True)
+        await self.clients.create_index([("organisation_id", ASCENDING)])
+        for collection in (self.links, self.assertions, self.failures):
+            await collection.create_index("until", expireAfterSeconds=0)
+
+    # -- organisations and their machines -----------------------------------------------------------------
+
+    async def organisation(self, code: str) -> Organisation | None:
+        found = await self.organisations.find({"code": code}, sort=[("_id", ASCENDING)], limit=1)
+        return found[0] if found else None
+
+    async def client(self, client_id: str) -> Client | None:
+        """Clients say nothing to other services, so they are plain documents."""
+        document = await self.clients.find_one({"_id": client_id})
+        return None if document is None else Client.model_validate({**document, "id": document["_id"]})
+
+    async def add_client(self, client: Client) -> None:
+        await self.clients.insert_one({"_id": client.id, **client.model_dump(exclude={"id"})})
+
+    async def use_assertion(self, client_id: str, jti: str, until: datetime) -> None:
+        """Raises DuplicateKeyError when the assertion was used before."""
+        await self.assertions.insert_one({"_id": {"client": client_id, "jti": jti}, "until": until})
+
+    # -- people -------------------------------------------------------------------------------------------
+
+    async def by_login(self, login: str) -> Staff | None:
+        found = await self.staff.find({"login": login}, sort=[("_id", ASCENDING)], limit=1)
+        return found[0] if found else None
+
+    async def coordinators(self, programme: str) -> list[Staff]:
+        """Who can take a person into the case-load, by name."""
+        who = {"roles": "coordinator", "programmes": programme, "active": True}
+        return await self.staff.find(who, sort=[("name", ASCENDING), ("_id", ASCENDING)], limit=200)
+
+    async def add_link(self, token: str, staff_id: str, lasts: timedelta) -> None:
+        """A one-time link; only its hash is kept, so the database does not open any door."""
+        until = self.effects.now() + lasts
+        await self.links.insert_one({"_id": _hash(token), "staff_id": staff_id, "until": until})
+
+    async def link_holder(self, token: str) -> str | None:
+        """The staff member that a link is for, while it lasts; the link stays."""
+        found = await self.links.find_one({"_id": _hash(token), "until": {"$gt": self.effects.now()}})
+        return None if found is None else str(found["staff_id"])
+
+    async def take_link(self, token: str) -> str | None:
+        """As link_holder, but the link is gone then: of two that try at once, one gets it."""
+        found: Document | None = await self.links.find_one_and_delete(
+            {"_id": _hash(token), "until": {"$gt": self.effects.now()}}
+        )
+        return None if found is None else str(found["staff_id"])
+
+    async def count_failure(self, login: str, lasts: timedelta) -> int:
+        """One more failed sign-in; answers how many there were since the last success."""
+        found = await self.failures.find_one_and_update(
+            {"_id": _hash(login)},
+            {"$inc": {"count": 1}, "$set": {"until": self.effects.now() + lasts, "at": self.effects.now()}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return int(found["count"]) if found else 1
+
+    async def failed(self, login: str) -> tuple[int, datetime | None]:
+        """How many failures since the last success, and when the last one was."""
+        found = await self.failures.find_one({"_id": _hash(login)})
+        return (int(found["count"]), found["at"]) if found else (0, None)
+
+    async def forget_failures(self, login: str) -> None:
+        await self.failures.delete_one({"_id": _hash(login)})
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,266 @@
+"""The way in: referrals that arrive together are written together (docs/decisions/0011).
+
+Order within a round: what was sent before, the persons, then the referrals with their events. A crash between
+leaves at most a person without a referral, who is found again by the next try.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bson import Binary
+
+from polku_events import EventData
+from polku_referral.codes import Codes
+from polku_referral.keys import SigningKeys
+from polku_referral.master import MasterKey
+from polku_referral.model.identity import IdentityCode
+from polku_referral.model.person import Person, new_case_code
+from polku_referral.model.referral import Referral, receive
+from polku_referral.model.refusals import Refused
+from polku_referral.receipts import receipt
+from polku_referral.repository import Kept, Known, Repository
+from polku_referral.vault import Vault
+from polku_referral.wire import ReferralIn
+from polku_runtime.effects import Effects
+from polku_runtime.mongo import Document
+from polku_web.formats import local_day
+
+ROUND = 200
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One checked body and who sent it. raw_sha256: hex, of the bytes as received."""
+
+    body: ReferralIn
+    identity: IdentityCode | None
+    organisation_id: str
+    client_id: str
+    raw_sha256: str
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """is_new: False when the very same referral had been sent before."""
+
+    referral: Referral
+    receipt: str
+    is_new: bool
+
+
+Result = Accepted | Refused
+
+
+@dataclass
+class Intake:
+    repository: Repository
+    vault: Vault
+    master: MasterKey
+    keys: SigningKeys
+    codes: Codes
+    effects: Effects
+    issuer: str
+    _waiting: list[tuple[Submission, "asyncio.Future[Result]"]] = field(default_factory=list)
+    _writing: asyncio.Task[None] | None = None
+
+    async def receive(self, submission: Submission) -> Accepted:
+        """One referral, written with whatever else arrives meanwhile. Raises Refused, or what MongoDB raises."""
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, answer))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._rounds())
+        result = await answer
+        if isinstance(result, Refused):
+            raise result
+        return result
+
+    async def receive_many(self, submissions: Sequence[Submission]) -> list[Result]:
+        """One result per submission, in order. All are durable (majority, journaled) when this returns."""
+        results: dict[int, Result] = {}
+        for _ in range(TRIES):
+            open_places = [place for place in range(len(submissions)) if place not in results]
+            before = _index(await self.repository.sent_before(_sent(submissions[place]) for place in open_places))
+            fresh: list[int] = []
+            for place in open_places:
+                found = self._again(submissions[place], before)
+                if found is None:
+                    fresh.append(place)
+                else:
+                    results[place] = await self._repeated(found)
+            fresh = _first_of_each(submissions, fresh)
+            written = await self._write([submissions[place] for place in fresh])
+            results |= {place: made for place, made in zip(fresh, written, strict=True) if made is not None}
+            if len(results) == len(submissions):
+                return [results[place] for place in range(len(submissions))]
+        raise TimeoutError("the same referrals kept arriving elsewhere at the same time")
+
+    async def known(self, submission: Submission) -> bool:
+        """True when the very same was sent before, for a dry run. Raises Refused when it was another content."""
+        result = self._again(submission, _index(await self.repository.sent_before([_sent(submission)])))
+        if isinstance(result, Refused):
+            raise result
+        return result is not None
+
+    async def _rounds(self) -> None:
+        """Writes rounds until nobody waits; a round's trouble is the trouble of each of its posts."""
+        while self._waiting:
+            now, self._waiting = self._waiting[:ROUND], self._waiting[ROUND:]
+            try:
+                results = await self.receive_many([submission for submission, _ in now])
+            except Exception as error:  # noqa: BLE001 - it is handed to everybody who waits for this round
+                for _, answer in now:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for (_, answer), result in zip(now, results, strict=True):
+                    if not answer.done():
+                        answer.set_result(result)
+
+    def _again(self, one: Submission, before: dict[tuple[str, str, str], Kept]) -> Kept | Refused | None:
+        """What was kept of the very same submission; Refused when its id or key stands for something else."""
+        by_id = before.get((one.organisation_id, "id", one.body.external_id))
+        by_key = before.get((one.organisation_id, "key", one.idempotency_key or ""))
+        found = by_id or by_key
+        if found is None:
+            return None
+        same = found.content == self._content(one)
+        if not same or (by_key is not None and by_key.referral.external_id != one.body.external_id):
+            return Refused("idempotency-mismatch")
+        return found
+
+    async def _repeated(self, kept: Kept | Refused) -> Result:
+        if isinstance(kept, Refused):
+            return kept
+        referral = kept.referral
+        sealed = await self.vault.open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
+        return Accepted(referral, sealed["receipt"], is_new=False)
+
+    async def _write(self, fresh: Sequence[Submission]) -> list[Accepted | None]:
+        """One answer per submission; None for one that somebody else wrote at the same moment."""
+        if not fresh:
+            return []
+        persons = await self._persons(fresh)
+        made = [await self._referral(one, known) for one, known in zip(fresh, persons, strict=True)]
+        refused = await self.repository.add_referrals([row for _, row in made])
+        return [None if place in refused else accepted for place, (accepted, _) in enumerate(made)]
+
+    async def _persons(self, fresh: Sequence[Submission]) -> list[Known]:
+        """The person of each submission, found by identity code or made now."""
+        # Without an identity code a person is told apart from everybody, so the name is the place in the round.
+        names = [self.master.lookup(one.identity.code) if one.identity else place for place, one in enumerate(fresh)]
+        known: dict[str | int, Known] = {}
+        for _ in range(TRIES):
+            unknown = [name for name in names if isinstance(name, str) and name not in known]
+            if unknown:
+                known.update(await self.repository.known_persons(unknown))
+            missing = {name: one for name, one in zip(names, fresh, strict=True) if name not in known}
+            if not missing:
+                return [known[name] for name in names]
+            made = [(name, *await self._new_person(one, name)) for name, one in missing.items()]
+            refused = await self.repository.add_persons([row for _, _, row in made])
+            # Refused: somebody made the same person at this moment, or the case code was taken; both are tried again.
+            known.update({name: person for place, (name, person, _) in enumerate(made) if place not in refused})
+        raise TimeoutError("the same persons kept being made elsewhere at the same time")
+
+    async def _new_person(self, one: Submission, name: str | int) -> tuple[Known, Document]:
+        person = Person(id=self.effects.new_id(), case_code=new_case_code(self.effects.random))
+        key = await self.vault.key()
+        said = one.body.person
+        born = one.identity.born if one.identity else said.date_of_birth
+        identity = {
+            "identity_code": one.identity.code if one.identity else None,
+            "date_of_birth": born.isoformat() if born else None,
+            "given_names": said.given_names,
+            "family_name": said.family_name,
+            "language": said.language,
+        }
+        sealed = {
+            "identity": await self.vault.seal(key, person.id, "identity", identity),
+            "contact": await self.vault.seal(key, person.id, "contact", _contact(one)),
+        }
+        extra: Document = {"key": key, "sealed": sealed, **({"lookup": name} if isinstance(name, str) else {})}
+        return Known(person, key, sealed), self.repository.persons.document(person, [], extra)
+
+    async def _referral(self, one: Submission, known: Known) -> tuple[Accepted, Document]:
+        referral, events = self._received(one, known.person)
+        signed = await receipt(
+            self.keys,
+            issuer=self.issuer,
+            organisation_id=one.organisation_id,
+            external_id=one.body.external_id,
+            referral_id=referral.id,
+            body_sha256=one.raw_sha256,
+            at=referral.received_at,
+        )
+        notes = one.body.model_dump(mode="json", include={"ground", "labour_market", "reason", "sender"})
+        notes["contact"] = _contact(one)
+        sealed: dict[str, Binary] = {
+            "notes": await self.vault.seal(known.key, known.person.id, f"notes:{referral.id}", notes),
+            "receipt": await self.vault.seal(known.key, known.person.id, f"receipt:{referral.id}", {"receipt": signed}),
+        }
+        extra: Document = {"sealed": sealed, "content": self._content(one), "key": known.key}
+        if one.idempotency_key is not None:
+            extra["idempotency_key"] = one.idempotency_key
+        return Accepted(referral, signed, is_new=True), self.repository.referrals.document(referral, events, extra)
+
+    def _received(self, one: Submission, person: Person) -> tuple[Referral, list[EventData]]:
+        body, now = one.body, self.effects.now()
+        return receive(
+            referral_id=self.effects.new_id(),
+            external_id=body.external_id,
+            organisation_id=one.organisation_id,
+            person_id=person.id,
+            case_code=person.case_code,
+            programme=body.programme,
+            route=body.route,
+            service=body.service,
+            urgency=body.urgency,
+            referred_on=body.referred_on,
+            days_to_answer=self.codes.days_to_answer(body.urgency),
+            at=now,
+            today=local_day(now),
+            by=one.client_id,
+        )
+
+    def _content(self, one: Submission) -> str:
+        return self.master.content(one.body.model_dump_json().encode())
+
+
+def sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _contact(one: Submission) -> dict[str, object]:
+    said = one.body.person
+    return said.model_dump(mode="json", include={"municipality", "phone", "email", "protected_address"})
+
+
+def _index(found: Sequence[Kept]) -> dict[tuple[str, str, str], Kept]:
+    index: dict[tuple[str, str, str], Kept] = {}
+    for kept in found:
+        organisation = kept.referral.organisation_id
+        index[organisation, "id", kept.referral.external_id] = kept
+        if kept.idempotency_key is not None:
+            index[organisation, "key", kept.idempotency_key] = kept
+    return index
+
+
+def _sent(one: Submission) -> tuple[str, str, str | None]:
+    return one.organisation_id, one.body.external_id, one.idempotency_key
+
+
+def _first_of_each(submissions: Sequence[Submission], places: Sequence[int]) -> list[int]:
+    """Of several with the same id or key in one round the first is written; the others find it afterwards."""
+    seen: set[tuple[str, str, str]] = set()
+    first = []
+    for place in places:
+        organisation, external_id, key = _sent(submissions[place])
+        names = {(organisation, "id", external_id)} | ({(organisation, "key", key)} if key is not None else set())
+        if seen.isdisjoint(names):
+            first.append(place)
+            seen |= names
+    return first

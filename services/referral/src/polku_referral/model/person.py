@@ -1,0 +1,50 @@
+"""A person: a surrogate id, a case code that people read, and nothing else in clear."""
+
+from collections.abc import Mapping
+from datetime import date
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from polku_events import Aggregate, EventData
+from polku_events.referral import PersonAgeStated
+from polku_referral.model.identity import age_on
+
+LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Without 0, 1, I, L and O: a case code is read aloud and written by hand."""
+LENGTH = 5
+
+
+class Stated(BaseModel):
+    """For which start day of a pathway the age was stated, and by which version of the pathway."""
+
+    model_config = ConfigDict(frozen=True)
+
+    on: date
+    pathway_version: int
+
+
+class Person(Aggregate):
+    """stated: pathway id → what was answered for it; this is the inbox of the reaction."""
+
+    case_code: str
+    stated: Mapping[str, Stated] = Field(default_factory=dict)
+
+
+def new_case_code(random: Random) -> str:
+    """As `K-7F3K2`; 28 million of them, so a clash is rare and simply tried again."""
+    return "K-" + "".join(random.choices(LETTERS, k=LENGTH))
+
+
+def state_age(
+    person: Person, *, pathway_id: str, pathway_version: int, on: date, born: date
+) -> tuple[Person, list[EventData]] | None:
+    """The person's age in full years on the start day; None when this, or a later correction, was answered."""
+    known = person.stated.get(pathway_id)
+    if known is not None and known.pathway_version >= pathway_version:
+        return None
+    stated = {**person.stated, pathway_id: Stated(on=on, pathway_version=pathway_version)}
+    if known is not None and known.on == on:
+        return None
+    after = person.model_copy(update={"version": person.version + 1, "stated": stated})
+    return after, [PersonAgeStated(person_id=person.id, pathway_id=pathway_id, on=on, age=age_on(born, on))]

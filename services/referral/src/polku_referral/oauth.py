@@ -1,0 +1,72 @@
+"""The machines' door: metadata (RFC 8414), published keys (RFC 7517) and the token endpoint (RFC 6749 §4.4)."""
+
+import logging
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from polku_referral.keys import SigningKeys
+from polku_referral.model.directory import SCOPES
+from polku_referral.tokens import ALGORITHMS, ASSERTION_TYPE, TOKEN_S, InvalidClient, Tokens
+
+TOKEN, JWKS, METADATA = "/referral/oauth/token", "/referral/oauth/jwks", "/.well-known/oauth-authorization-server"
+NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["oauth"])
+
+
+@router.get(METADATA)
+async def metadata(request: Request) -> dict[str, Any]:
+    """Where and how a client gets a token. `issuer` is the only audience that an assertion may have."""
+    issuer = request.app.state.settings.base_url
+    return {
+        "issuer": issuer,
+        "token_endpoint": issuer + TOKEN,
+        "jwks_uri": issuer + JWKS,
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "scopes_supported": list(SCOPES),
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+    }
+
+
+@router.get(JWKS)
+async def jwks(request: Request) -> dict[str, Any]:
+    """The keys that verify access tokens and receipts."""
+    keys: SigningKeys = request.app.state.keys
+    return await keys.published()
+
+
+@router.post(TOKEN)
+async def token(
+    request: Request,
+    grant_type: Annotated[str, Form()] = "",
+    client_assertion_type: Annotated[str, Form()] = "",
+    client_assertion: Annotated[str, Form()] = "",
+    scope: Annotated[str, Form(max_length=500)] = "",
+) -> JSONResponse:
+    """A short-lived access token for a client that proves its private key."""
+    if grant_type != "client_credentials":
+        return _error(400, "unsupported_grant_type")
+    if client_assertion_type != ASSERTION_TYPE:
+        return _error(401, "invalid_client")
+    tokens: Tokens = request.app.state.tokens
+    try:
+        client = await tokens.authenticate(client_assertion)
+        issued, scopes = await tokens.issue(client, scope)
+    except InvalidClient:
+        log.warning("client authentication refused")
+        return _error(401, "invalid_client")
+    except ValueError:
+        return _error(400, "invalid_scope")
+    body = {"access_token": issued, "token_type": "Bearer", "expires_in": TOKEN_S, "scope": " ".join(scopes)}
+    return JSONResponse(body, headers=NO_STORE)
+
+
+def _error(status: int, code: str) -> JSONResponse:
+    """RFC 6749 §5.2; says nothing about what was wrong with a proof."""
+    return JSONResponse({"error": code}, status, headers=NO_STORE)

@@ -1,0 +1,163 @@
+"""HTML for people: the inbox and one referral."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from polku_referral import views
+from polku_referral.api import PROJECT, AtDesk, Coordinator, State
+from polku_referral.desk import Desk
+from polku_referral.model.referral import COMMANDS
+from polku_referral.model.refusals import Refused
+from polku_referral.repository import ORDERS, scope_of
+from polku_referral.texts import REFUSED, WRONG
+from polku_referral.wire import AcceptIn, DeclineIn
+from polku_runtime.access import Principal
+from polku_runtime.aggregates import LostRace
+from polku_web.doors import staff
+from polku_web.i18n import Message, msg
+from polku_web.pages import fragment_or_page, render
+from polku_web.paging import Window, after_key, page, window
+
+INBOX = "/referral/referrals"
+router = APIRouter(include_in_schema=False)
+
+Reader = Annotated[Principal, Depends(staff(*PROJECT, "referrer"))]
+Part = Annotated[Window, Depends(window)]
+States = Annotated[State | None, Query()]
+
+
+@router.get("/referral")
+@router.get("/referral/")
+async def home() -> RedirectResponse:
+    """The service's home is the inbox: what waits for an answer."""
+    return RedirectResponse(f"{INBOX}?state=received", 303)
+
+
+@router.get(INBOX)
+async def inbox(request: Request, who: Reader, desk: AtDesk, part: Part, state: str = "") -> HTMLResponse:
+    """The inbox with its states."""
+    return fragment_or_page(request, "inbox-list.html", "inbox.html", **await _list(request, desk, who, part, state))
+
+
+@router.get(f"{INBOX}/rows")
+async def rows(request: Request, who: Reader, desk: AtDesk, part: Part, state: str = "") -> HTMLResponse:
+    """The part of the list that fetches itself when something changes."""
+    return render(request, "inbox-rows.html", **await _list(request, desk, who, part, state))
+
+
+@router.get(f"{INBOX}/{{referral_id}}")
+async def one(request: Request, who: Reader, desk: AtDesk, referral_id: str, done: str = "") -> HTMLResponse:
+    """One referral: who, from where, why; and what is to be answered."""
+    return await _referral(request, desk, who, referral_id, done=DONE.get(done))
+
+
+@router.post(f"{INBOX}/{{referral_id}}/accept")
+async def accept(request: Request, who: Coordinator, desk: AtDesk, referral_id: str) -> Response:
+    return await _answer(request, who, desk, referral_id, "accept")
+
+
+@router.post(f"{INBOX}/{{referral_id}}/decline")
+async def decline(request: Request, who: Coordinator, desk: AtDesk, referral_id: str) -> Response:
+    return await _answer(request, who, desk, referral_id, "decline")
+
+
+async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str, command: str) -> Response:
+    """Carries out a form; what is wrong with it is shown beside its fields, a lost race with the present state."""
+    values = {name: str(value).strip() for name, value in (await request.form()).items()}
+    seen = int(values["version"]) if values.get("version", "").isdigit() else 0
+    fields = {name: value for name, value in values.items() if name not in ("csrf", "version") and value}
+    try:
+        if command == "accept":
+            await desk.accept(who, referral_id, seen, AcceptIn.model_validate(fields))
+        else:
+            await desk.decline(who, referral_id, seen, DeclineIn.model_validate(fields))
+    except LostRace:
+        return await _referral(request, desk, who, referral_id, 409, conflict=True, values=values)
+    except ValidationError as error:
+        wrong = {str(problem["loc"][0]): _of_form(problem["type"]) for problem in error.errors(include_input=False)}
+        return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
+    except Refused as refused:
+        if refused.code != "invalid":
+            said = {"form": REFUSED[refused.code]}
+            return await _referral(request, desk, who, referral_id, 409, wrong=said, values=values)
+        wrong = {field: WRONG[code] for field, code in refused.wrong}
+        return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
+    return RedirectResponse(f"{INBOX}/{referral_id}?done={command}", 303)
+
+
+async def _referral(
+    request: Request,
+    desk: Desk,
+    who: Principal,
+    referral_id: str,
+    status: int = 200,
+    *,
+    done: Message | None = None,
+    conflict: bool = False,
+    wrong: Mapping[str, Message] | None = None,
+    values: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    kept = await desk.find(who, referral_id)
+    is_project = who.has_role(*PROJECT)
+    say, lang = request.app.state.pages.texts.say, request.state.lang
+    context: dict[str, Any] = {
+        "referral": kept.referral,
+        "opened": await desk.open_person(who, kept) if is_project else None,
+        "reason_text": await desk.decline_text(who, kept),
+        "earlier": [
+            row
+            for row in await desk.repository.of_person(kept.referral.person_id, scope_of(who))
+            if row.id != referral_id
+        ],
+        "coordinators": await desk.directory.coordinators(kept.referral.programme) if is_project else [],
+        "commands": COMMANDS[kept.referral.state] if is_project else (),
+        "codes": desk.codes,
+        "today": desk.today,
+        "done": done,
+        "conflict": conflict,
+        "errors": {field: say(lang, message) for field, message in (wrong or {}).items()},
+        "values": values or {},
+    }
+    return render(request, "referral.html", status, **context)
+
+
+async def _list(request: Request, desk: Desk, who: Principal, part: Window, state: str) -> dict[str, Any]:
+    wanted = state if state in desk.codes.lists["state"] else None
+    order = ORDERS["received" if wanted == "received" else "other"]
+    scope = scope_of(who)
+    found = await desk.repository.listed(
+        scope, state=wanted, external_id=None, after=after_key(order, part.after), limit=part.fetch
+    )
+    cut = page(found, part, lambda row: views.place(row, wanted))
+
+    def href(base: str = INBOX, **query: str | None) -> str:
+        kept = {name: value for name, value in query.items() if value}
+        return base + (f"?{urlencode(kept)}" if kept else "")
+
+    return {
+        "rows": cut.items,
+        "next_page": cut.next,
+        "after": request.query_params.get("after"),
+        "state": wanted or "",
+        "counts": await desk.repository.counts(scope),
+        "codes": desk.codes,
+        "today": desk.today,
+        "href": href,
+        "is_project": who.has_role(*PROJECT),
+    }
+
+
+def _of_form(kind: str) -> Message:
+    return WRONG["not-a-day" if kind.startswith("date") else "needed" if kind == "missing" else "not-valid"]
+
+
+DONE: Mapping[str, Message] = {
+    "accept": msg("The referral was accepted. The pathway opens by itself and the sender hears of it."),
+    "decline": msg("The referral was declined. The sender hears the reason."),
+}

@@ -1,0 +1,191 @@
+"""Every MongoDB query about persons and referrals.
+
+A person's document: state, `lookup` (keyed hash of the identity code), `key` (of the vault) and `sealed`, one
+blob per class. A referral's document: state, `sealed` notes and texts, `content` (keyed hash of what was sent),
+`idempotency_key`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bson import Binary
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import BulkWriteError
+
+from polku_events import EventData
+from polku_referral.model.person import Person
+from polku_referral.model.referral import Referral
+from polku_runtime.access import Principal
+from polku_runtime.aggregates import Aggregates
+from polku_runtime.effects import Effects
+from polku_runtime.journal import DUPLICATE_KEY
+from polku_runtime.mongo import Database, Document
+
+REFERRALS = "referrals"
+PERSONS = "persons"
+NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
+
+Scope = Mapping[str, Any]
+ORDERS: Mapping[str, Sequence[tuple[str, int]]] = {
+    # What must be answered first comes first; what was answered or sent last comes first.
+    "received": [("answer_due", ASCENDING), ("_id", ASCENDING)],
+    "other": [("_id", DESCENDING)],
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A referral with what stands beside its state."""
+
+    referral: Referral
+    content: str
+    idempotency_key: str | None
+    sealed: Mapping[str, Binary]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A person with what stands beside the state. key: of the vault."""
+
+    person: Person
+    key: Binary
+    sealed: Mapping[str, Binary]
+
+
+def scope_of(who: Principal) -> Scope:
+    """Which referrals a caller may see: senders their organisation's, the project's staff their programmes'."""
+    if who.kind == "client" or who.has_role("referrer"):
+        return {"organisation_id": who.organisation_id} if who.organisation_id else NOBODYS
+    if who.has_role("coordinator", "manager"):
+        return {"programme": {"$in": sorted(who.programmes)}}
+    return NOBODYS
+
+
+def name_scope_of(who: Principal) -> Scope:
+    """Whose names a caller may see. A coach meets those who were taken in, and nobody else."""
+    if who.has_role("coach") and not who.has_role("coordinator", "manager"):
+        return {"programme": {"$in": sorted(who.programmes)}, "state": {"$in": ["accepted", "concluded"]}}
+    return scope_of(who)
+
+
+class Repository:
+    """The service's documents, for API processes and the worker alike."""
+
+    def __init__(self, database: Database, effects: Effects) -> None:
+        self.database = database
+        self.effects = effects
+        self.referrals: Aggregates[Referral] = Aggregates(database[REFERRALS], Referral, effects)
+        self.persons: Aggregates[Person] = Aggregates(database[PERSONS], Person, effects)
+
+    async def create_indexes(self) -> None:
+        """Unique indexes carry the rules: one person per identity code, one referral per sender's id and key."""
+        await self.referrals.create_indexes()
+        await self.persons.create_indexes()
+        persons, referrals = self.database[PERSONS], self.database[REFERRALS]
+        has_code = {"lookup": {"$exists": True}}
+        await persons.create_index("lookup", name="lookup", unique=True, partialFilterExpression=has_code)
+        await persons.create_index("case_code", name="case_code", unique=True)
+        await referrals.create_index(
+            [("organisation_id", ASCENDING), ("external_id", ASCENDING)], name="external_id", unique=True
+        )
+        await referrals.create_index(
+            [("organisation_id", ASCENDING), ("idempotency_key", ASCENDING)],
+            name="idempotency_key",
+            unique=True,
+            partialFilterExpression={"idempotency_key": {"$exists": True}},
+        )
+        await referrals.create_index([("programme", ASCENDING), ("state", ASCENDING), ("answer_due", ASCENDING)])
+        await referrals.create_index([("organisation_id", ASCENDING), ("state", ASCENDING)])
+        await referrals.create_index([("person_id", ASCENDING)])
+
+    # -- intake -------------------------------------------------------------------------------------------
+
+    async def sent_before(self, wanted: Iterable[tuple[str, str, str | None]]) -> list[Kept]:
+        """Referrals known by (organisation_id, external_id) or by (organisation_id, idempotency key)."""
+        either: list[Document] = []
+        for organisation_id, external_id, key in wanted:
+            either.append({"organisation_id": organisation_id, "external_id": external_id})
+            if key is not None:
+                either.append({"organisation_id": organisation_id, "idempotency_key": key})
+        return [self._kept(row) async for row in self.database[REFERRALS].find({"$or": either}, {"outbox": False})]
+
+    async def known_persons(self, lookups: Sequence[str]) -> dict[str, Known]:
+        """Persons by the keyed hash of their identity code."""
+        rows = self.database[PERSONS].find({"lookup": {"$in": list(lookups)}}, {"outbox": False})
+        return {row["lookup"]: self._known(row) async for row in rows}
+
+    async def add_persons(self, rows: Sequence[Document]) -> dict[int, str]:
+        """Inserts all that are new; answers the places of those that were refused, and by which index."""
+        return await _insert(self.database, PERSONS, rows)
+
+    async def add_referrals(self, rows: Sequence[Document]) -> dict[int, str]:
+        """As add_persons: what was sent before is refused by its index."""
+        return await _insert(self.database, REFERRALS, rows)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    async def get(self, referral_id: str, scope: Scope) -> Kept | None:
+        row = await self.database[REFERRALS].find_one({**scope, "_id": referral_id}, {"outbox": False})
+        return None if row is None else self._kept(row)
+
+    async def listed(
+        self, scope: Scope, *, state: str | None, external_id: str | None, after: Mapping[str, Any], limit: int
+    ) -> list[Referral]:
+        narrowed = [dict(scope), dict(after)]
+        narrowed += [{"state": state}] if state else []
+        narrowed += [{"external_id": external_id}] if external_id else []
+        order = ORDERS["received" if state == "received" else "other"]
+        return await self.referrals.find({"$and": narrowed}, sort=order, limit=limit)
+
+    async def counts(self, scope: Scope) -> dict[str, int]:
+        """How many referrals stand in each state, of those that the reader may see."""
+        stages = [{"$match": dict(scope)}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
+        return {row["_id"]: row["count"] async for row in await self.database[REFERRALS].aggregate(stages)}
+
+    async def of_person(self, person_id: str, scope: Scope) -> list[Referral]:
+        return await self.referrals.find({**scope, "person_id": person_id}, sort=[("_id", DESCENDING)], limit=50)
+
+    async def persons_in(self, person_ids: Sequence[str], scope: Scope) -> list[Known]:
+        """Those of the persons of whom the reader may see a referral."""
+        seen = await self.database[REFERRALS].distinct("person_id", {**scope, "person_id": {"$in": list(person_ids)}})
+        rows = self.database[PERSONS].find({"_id": {"$in": seen}}, {"outbox": False})
+        return [self._known(row) async for row in rows]
+
+    async def person(self, person_id: str) -> Known | None:
+        row = await self.database[PERSONS].find_one({"_id": person_id}, {"outbox": False})
+        return None if row is None else self._known(row)
+
+    # -- changing -----------------------------------------------------------------------------------------
+
+    async def save(
+        self,
+        before: Referral,
+        after: Referral,
+        events: Sequence[EventData],
+        scope: Scope,
+        sealed: Mapping[str, Binary] | None = None,
+    ) -> Referral:
+        """Raises LostRace. sealed: further blobs to keep beside the state."""
+        extra = {f"sealed.{name}": blob for name, blob in (sealed or {}).items()}
+        return await self.referrals.save(before, after, events, scope=scope, extra=extra)
+
+    def _kept(self, row: Document) -> Kept:
+        return Kept(self.referrals.load(row), row["content"], row.get("idempotency_key"), row["sealed"])
+
+    def _known(self, row: Document) -> Known:
+        return Known(self.persons.load(row), Binary(bytes(row["key"]), 4), row["sealed"])
+
+
+async def _insert(database: Database, name: str, rows: Sequence[Document]) -> dict[int, str]:
+    if not rows:
+        return {}
+    try:
+        await database[name].insert_many(rows, ordered=False)
+    except BulkWriteError as error:
+        problems = error.details["writeErrors"]
+        if any(problem["code"] != DUPLICATE_KEY for problem in problems):
+            raise
+        # errmsg: "… index: lookup dup key: …"; only the name of the index is taken from it
+        return {p["index"]: p["errmsg"].split("index: ", 1)[1].split(" ", 1)[0] for p in problems}
+    return {}

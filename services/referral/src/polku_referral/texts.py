@@ -1,0 +1,41 @@
+"""What the rules' codes mean in words. Marked here for the catalogues, said in the reader's language later."""
+
+from collections.abc import Mapping
+
+from polku_referral.model.refusals import Refused
+from polku_web.i18n import Message, msg
+from polku_web.problems import Error, Problem
+
+WRONG: Mapping[str, Message] = {
+    "unknown-code": msg("This is not one of the known values."),
+    "in-future": msg("The day is in the future."),
+    "before-referral": msg("This day is before the referral."),
+    "needed": msg("This is required."),
+    "not-a-coordinator": msg("Choose a coordinator of this programme."),
+    "looks-like-identity-code": msg("Use an id of your own that holds no personal identity code."),
+    "not-of-identity-code": msg("The date of birth is not the one in the identity code."),
+    "identity-form": msg("The identity code is not in the form DDMMYYCZZZQ."),
+    "identity-date": msg("The identity code holds a day that does not exist."),
+    "identity-number": msg("The individual number of the identity code is not in use."),
+    "identity-check": msg("The check character of the identity code is wrong."),
+    "identity-artificial": msg("The identity code is from the artificial range; this service takes real ones."),
+    "identity-not-artificial": msg("This is a test service: use an identity code from the artificial range."),
+    "identity-future": msg("The identity code’s date of birth is in the future."),
+    "not-a-day": msg("Give the day, for example 5.3.2026."),
+    "not-valid": msg("This value is not valid."),
+}
+
+REFUSED: Mapping[str, Message] = {
+    "wrong-state": msg("The referral has been answered already."),
+    "erased": msg("The person’s data have been erased."),
+}
+
+
+def as_problem(refused: Refused) -> Problem:
+    """422 with a pointer per field, or 409 when the referral's state stands in the way."""
+    if refused.code == "invalid":
+        errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
+        return Problem(422, "invalid", errors=errors)
+    if refused.code == "idempotency-mismatch":
+        return Problem(422, "idempotency-mismatch")
+    return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})

@@ -1,0 +1,131 @@
+"""Access tokens for machines: OAuth 2.0 client credentials (RFC 6749 §4.4) with `private_key_jwt` (RFC 7523),
+under the stricter rules of RFC 10070: the audience of an assertion is the issuer and nothing else.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry, Key
+from pymongo.errors import DuplicateKeyError
+
+from polku_referral.directory import Directory
+from polku_referral.keys import ALGORITHM, SigningKeys
+from polku_referral.model.directory import Client
+from polku_runtime.effects import Effects
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ALGORITHMS = ("ES256", "PS256", "Ed25519", "EdDSA")
+TYPES = (None, "JWT", "client-authentication+jwt")
+MAX_ASSERTION = 8192
+ASSERTION_S = 300
+LEEWAY_S = 30
+TOKEN_S = 600
+
+
+class InvalidClient(Exception):
+    """The assertion proves nothing. What is wrong with it is not said."""
+
+
+class Tokens:
+    """Verifies assertions and issues tokens. issuer: the origin; it is also the tokens' audience."""
+
+    def __init__(self, directory: Directory, keys: SigningKeys, effects: Effects, issuer: str) -> None:
+        self.directory = directory
+        self.keys = keys
+        self.effects = effects
+        self.issuer = issuer
+
+    async def authenticate(self, assertion: str) -> Client:
+        """The client that signed the assertion. Raises InvalidClient."""
+        if not assertion or len(assertion) > MAX_ASSERTION or assertion.count(".") != 2:
+            raise InvalidClient
+        client = await self.directory.client(_claimed_client(assertion))
+        if client is None or not client.active:
+            raise InvalidClient
+        claims = _verified(assertion, client.keys)
+        self._check(claims, client.id)
+        await self._use_once(client.id, claims)
+        return client
+
+    async def issue(self, client: Client, asked: str) -> tuple[str, list[str]]:
+        """A token (RFC 9068) and the scopes that it carries: those asked for, or all that the client has.
+
+        Raises ValueError when a scope is asked for that the client does not have.
+        """
+        scopes = asked.split() or list(client.scopes)
+        if not set(scopes) <= set(client.scopes):
+            raise ValueError("scope")
+        now = int(self.effects.now().timestamp())
+        claims = {
+            "iss": self.issuer,
+            "aud": self.issuer,
+            "sub": client.id,
+            "client_id": client.id,
+            "organisation": client.organisation_id,
+            "scope": " ".join(scopes),
+            "iat": now,
+            "exp": now + TOKEN_S,
+            "jti": self.effects.new_id(),
+        }
+        key = await self.keys.newest()
+        return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key), scopes
+
+    def _check(self, claims: Mapping[str, Any], client_id: str) -> None:
+        now = self.effects.now().timestamp()
+        if claims.get("iss") != client_id or claims.get("sub") != client_id:
+            raise InvalidClient
+        audience = claims.get("aud")
+        if audience not in (self.issuer, [self.issuer]):
+            raise InvalidClient
+        expires, issued, since = (_moment(claims, name, now) for name in ("exp", "iat", "nbf"))
+        if not now - LEEWAY_S < expires <= now + ASSERTION_S + LEEWAY_S:
+            raise InvalidClient
+        if issued > now + LEEWAY_S or since > now + LEEWAY_S or issued < now - ASSERTION_S - LEEWAY_S:
+            raise InvalidClient
+        jti = claims.get("jti")
+        if not isinstance(jti, str) or not 8 <= len(jti) <= 128:
+            raise InvalidClient
+
+    async def _use_once(self, client_id: str, claims: Mapping[str, Any]) -> None:
+        until = self.effects.now() + timedelta(seconds=ASSERTION_S + 2 * LEEWAY_S)
+        try:
+            await self.directory.use_assertion(client_id, claims["jti"], until)
+        except DuplicateKeyError:
+            raise InvalidClient from None
+
+
+def _moment(claims: Mapping[str, Any], name: str, now: float) -> float:
+    """A NumericDate claim (RFC 7519 §2). `exp` must be there, the others may be absent."""
+    value = claims.get(name) if name == "exp" else claims.get(name, now)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidClient
+    return float(value)
+
+
+def _claimed_client(assertion: str) -> str:
+    """Who the assertion says it is from, unverified: only to know whose keys to try."""
+    try:
+        claimed = json.loads(jws.extract_compact(assertion.encode()).payload)
+    except (JoseError, ValueError, TypeError):
+        raise InvalidClient from None
+    client_id = claimed.get("sub") if isinstance(claimed, dict) else None
+    if not isinstance(client_id, str):
+        raise InvalidClient
+    return client_id
+
+
+def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The claims if one of the registered keys signed them. A key named or carried in the header is not looked at."""
+    for jwk in keys:
+        key: Key = JWKRegistry.import_key(dict(jwk))
+        try:
+            token = jwt.decode(assertion, key, algorithms=list(ALGORITHMS))
+        except (JoseError, ValueError, TypeError):
+            continue
+        if token.header.get("typ") in TYPES:
+            return token.claims
+    raise InvalidClient

@@ -1,0 +1,159 @@
+"""What a sender's system says and hears: the body of a referral (public-surface §4) and the answer to it."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(max_length=4000)]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
+Municipality = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
+Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused: a misspelt field must not be lost in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PersonIn(Strict):
+    """Either identity_code or date_of_birth. Names are kept exactly as given."""
+
+    identity_code: str | None = Field(None, max_length=20, examples=["010594Y9032"])
+    date_of_birth: date | None = None
+    given_names: Text
+    family_name: Text
+    language: Code = "fi"
+    municipality: Municipality | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+    protected_address: bool = False
+
+    @model_validator(mode="after")
+    def _known_somehow(self) -> "PersonIn":
+        if self.identity_code is None and self.date_of_birth is None:
+            raise ValueError("identity_code or date_of_birth is needed")
+        return self
+
+
+class GroundIn(Strict):
+    """On what the hand-over rests."""
+
+    basis: Code
+    given_on: date
+    text: LongText = ""
+
+
+class LabourMarketIn(Strict):
+    status: Code
+    since: date | None = None
+
+
+class ReasonIn(Strict):
+    goals: Annotated[list[Code], Field(max_length=10)] = []
+    text: LongText = ""
+
+
+class SenderIn(Strict):
+    """The worker to call. Not a person in the vault's sense, but kept with the referral's notes all the same."""
+
+    unit: Text
+    name: Text
+    phone: Phone | None = None
+    email: Email | None = None
+
+
+class ReferralIn(Strict):
+    """One referral as a sender's system pushes it."""
+
+    external_id: ExternalId
+    programme: Code
+    route: Code
+    service: Code
+    referred_on: date
+    person: PersonIn
+    ground: GroundIn
+    labour_market: LabourMarketIn
+    reason: ReasonIn
+    urgency: Code = "normal"
+    sender: SenderIn
+
+
+class LinkOut(BaseModel):
+    href: str
+    method: Literal["GET", "POST"] = "GET"
+
+
+class StepOut(BaseModel):
+    kind: str
+    at: datetime
+
+
+class ReferralOut(BaseModel):
+    """Where a referral stands. receipt: only for its sender. commands: what the reader may do now."""
+
+    id: str
+    external_id: str | None
+    case_code: str
+    programme: str
+    route: str
+    service: str
+    state: str
+    version: int
+    received_at: datetime
+    answer_due: date
+    reason: str | None = None
+    reason_text: str | None = None
+    accepted_on: date | None = None
+    outcome: str | None = None
+    concluded_on: date | None = None
+    receipt: str | None = None
+    history: list[StepOut]
+    commands: list[str]
+    links: dict[str, LinkOut]
+
+
+class DryRunOut(BaseModel):
+    """All was validated, nothing was kept. exists: the external id is known already."""
+
+    dry_run: Literal[True] = True
+    valid: Literal[True] = True
+    exists: bool
+
+
+class ReferralList(BaseModel):
+    items: list[ReferralOut]
+    next: str | None
+
+
+class NamesOut(BaseModel):
+    """Names by person id; one that the reader may not see, or that is erased, is not there."""
+
+    names: dict[str, str]
+
+
+class PersonOut(BaseModel):
+    """A person and what the sender told, opened for one reader and written down in the audit trail."""
+
+    person_id: str
+    identity: dict[str, Any]
+    contact: dict[str, Any]
+    notes: dict[str, Any]
+
+
+class AcceptIn(Strict):
+    """coordinator_id: whose case-load; the reader's own when left out. accepted_on: today when left out."""
+
+    accepted_on: date | None = None
+    coordinator_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class DeclineIn(Strict):
+    """reason: coded; text: for the sender alone."""
+
+    reason: Code
+    text: Annotated[str, Field(max_length=1000)] = ""
