@@ -169,14 +169,7 @@ async def names(
 @router.get("/codes", dependencies=[Depends(staff_or_client())])
 async def codes(desk: AtDesk) -> dict[str, list[dict[str, str]]]:
     """The code lists with labels in three languages, those in use today."""
-    return {
-        name: [
-            {"code": code.code, "fi": code.fi, "sv": code.sv, "en": code.en}
-            for code in listed.values()
-            if code.usable(desk.today)
-        ]
-        for name, listed in desk.codes.lists.items()
-    }
+    return desk.codes.data(desk.today)
 
 
 def _key(header: str | None) -> str | None:

@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from polku_referral import api, consumer, oauth, pages, sign_in
 from polku_referral.accounts import Accounts
 from polku_referral.audit import Audit
-from polku_referral.codes import read_codes
 from polku_referral.desk import Desk
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
@@ -23,13 +22,18 @@ from polku_runtime import mongo
 from polku_runtime.effects import Effects, system_effects
 from polku_runtime.worker import Worker
 from polku_web.app import create_app
+from polku_web.codes import read_codes
 
 SERVICE = "referral"
 
 
 def create_api(settings: ReferralSettings, *, effects: Effects | None = None) -> FastAPI:
     """The ASGI app: the door, the API and the pages."""
-    master, codes, used = read_master_key(settings.master_key_file), read_codes(), effects or system_effects()
+    master, codes, used = (
+        read_master_key(settings.master_key_file),
+        read_codes("polku_referral"),
+        effects or system_effects(),
+    )
     published: dict[str, SigningKeys] = {}
 
     @asynccontextmanager

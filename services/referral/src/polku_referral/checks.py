@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import date
 
-from polku_referral.codes import Codes
 from polku_referral.model.identity import FORM, IdentityCode, Which, parse
 from polku_referral.model.refusals import Wrong, refuse_if
 from polku_referral.wire import ReferralIn
+from polku_web.codes import Codes
 
 
 def checked(body: ReferralIn, codes: Codes, which: Which, today: date) -> IdentityCode | None:

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from polku_referral.audit import Audit, Look
-from polku_referral.codes import Codes
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
 from polku_referral.model import referral as domain
@@ -18,6 +17,7 @@ from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects
+from polku_web.codes import Codes
 from polku_web.formats import local_day
 from polku_web.problems import Problem
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from bson import Binary
 
 from polku_events import EventData
-from polku_referral.codes import Codes
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey
 from polku_referral.model.identity import IdentityCode
@@ -25,6 +24,7 @@ from polku_referral.vault import Vault
 from polku_referral.wire import ReferralIn
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Document
+from polku_web.codes import Codes
 from polku_web.formats import local_day
 
 ROUND = 200
@@ -220,7 +220,7 @@ class Intake:
             service=body.service,
             urgency=body.urgency,
             referred_on=body.referred_on,
-            days_to_answer=self.codes.days_to_answer(body.urgency),
+            days_to_answer=self.codes.lists["urgency"][body.urgency].days or 0,
             at=now,
             today=local_day(now),
             by=one.client_id,

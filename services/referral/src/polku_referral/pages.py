@@ -20,6 +20,7 @@ from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import staff
+from polku_web.forms import Fields, said, typed
 from polku_web.i18n import Message, msg
 from polku_web.pages import fragment_or_page, render
 from polku_web.paging import Window, after_key, page, window
@@ -69,9 +70,9 @@ async def decline(request: Request, who: Coordinator, desk: AtDesk, referral_id:
 
 async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str, command: str) -> Response:
     """Carries out a form; what is wrong with it is shown beside its fields, a lost race with the present state."""
-    values = {name: str(value).strip() for name, value in (await request.form()).items()}
-    seen = int(values["version"]) if values.get("version", "").isdigit() else 0
-    fields = {name: value for name, value in values.items() if name not in ("csrf", "version") and value}
+    values = await typed(request)
+    seen = int(values["version"]) if values["version"].isdigit() else 0
+    fields = said(values, "version")
     try:
         if command == "accept":
             await desk.accept(who, referral_id, seen, AcceptIn.model_validate(fields))
@@ -84,8 +85,8 @@ async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
     except Refused as refused:
         if refused.code != "invalid":
-            said = {"form": REFUSED[refused.code]}
-            return await _referral(request, desk, who, referral_id, 409, wrong=said, values=values)
+            wrong = {"form": REFUSED[refused.code]}
+            return await _referral(request, desk, who, referral_id, 409, wrong=wrong, values=values)
         wrong = {field: WRONG[code] for field, code in refused.wrong}
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
     return RedirectResponse(f"{INBOX}/{referral_id}?done={command}", 303)
@@ -121,8 +122,8 @@ async def _referral(
         "today": desk.today,
         "done": done,
         "conflict": conflict,
-        "errors": {field: say(lang, message) for field, message in (wrong or {}).items()},
-        "values": values or {},
+        "errors": Fields({field: say(lang, message) for field, message in (wrong or {}).items()}),
+        "values": Fields(values or {}),
     }
     return render(request, "referral.html", status, **context)
 

@@ -11,6 +11,7 @@ from polku_referral.accounts import MAX_PASSWORD, MIN_PASSWORD, Accounts
 from polku_runtime.access import Principal, Session, SessionSeal
 from polku_web.door import clear_cookie, set_cookie
 from polku_web.doors import check_same_site, staff, visit_of
+from polku_web.forms import Fields
 from polku_web.i18n import Message, msg
 from polku_web.navigation import home
 from polku_web.pages import render
@@ -30,7 +31,7 @@ async def root(request: Request) -> Response:
 async def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the address says `next`
     if await visit_of(request) is not None:
         return RedirectResponse(way_on(next), 303)
-    return render(request, "sign-in.html", way_on=way_on(next), login="", errors={})
+    return render(request, "sign-in.html", way_on=way_on(next), login="", errors=Fields())
 
 
 @router.post(SIGN_IN)
@@ -43,7 +44,7 @@ async def sign_in(request: Request) -> Response:
     session = await accounts.sign_in(login[:200], password)
     if session is None:
         said = request.app.state.pages.texts.say(request.state.lang, DO_NOT_FIT)
-        errors = {"login": said}
+        errors = Fields(login=said)
         return render(request, "sign-in.html", 422, way_on=way_on(further), login=login[:200], errors=errors)
     return _started(request, session, way_on(further))
 
@@ -55,7 +56,7 @@ async def link_page(request: Request, token: str) -> Response:
     member = await request.app.state.directory.staff.get(holder) if holder else None
     if member is None:
         return render(request, "link-over.html", 404)
-    return render(request, "link.html", login=member.login, errors={}, shortest=MIN_PASSWORD)
+    return render(request, "link.html", login=member.login, errors=Fields(), shortest=MIN_PASSWORD)
 
 
 @router.post(LINK)
@@ -72,7 +73,7 @@ async def open_link(request: Request, token: str) -> Response:
     wrong = _wrong_password(password, again)
     if wrong:
         texts, lang = request.app.state.pages.texts, request.state.lang
-        errors = {name: texts.say(lang, message) for name, message in wrong.items()}
+        errors = Fields({name: texts.say(lang, message) for name, message in wrong.items()})
         return render(request, "link.html", 422, login=member.login, errors=errors, shortest=MIN_PASSWORD)
     accounts: Accounts = request.app.state.accounts
     session = await accounts.open_link(token, password or None)

@@ -1,4 +1,4 @@
-"""The code lists, read once at start."""
+"""Code lists with labels in three languages and validity, from a service's `data/codes.yaml`, read once at start."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -48,11 +48,15 @@ class Codes:
         """What a choice offers on a day, in the file's order."""
         return [(code.code, code.label(lang)) for code in self.lists[name].values() if code.usable(day)]
 
-    def days_to_answer(self, urgency: str) -> int:
-        return self.lists["urgency"][urgency].days or 0
+    def data(self, day: date) -> dict[str, list[dict[str, str]]]:
+        """Every list with the codes usable on a day, as the API says it."""
+        return {
+            name: [{"code": c.code, "fi": c.fi, "sv": c.sv, "en": c.en} for c in codes.values() if c.usable(day)]
+            for name, codes in self.lists.items()
+        }
 
 
-def read_codes() -> Codes:
-    """Raises ValueError when the file does not hold together."""
-    text = files("polku_referral").joinpath("data/codes.yaml").read_text("utf-8")
+def read_codes(package: str) -> Codes:
+    """The lists of `polku_<service>`. Raises ValueError when the file does not hold together."""
+    text = files(package).joinpath("data/codes.yaml").read_text("utf-8")
     return Codes({name: [Code.model_validate(row) for row in rows] for name, rows in yaml.safe_load(text).items()})
