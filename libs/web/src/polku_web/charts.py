@@ -20,6 +20,7 @@ BAR_TOP = 22.0
 BAR_HEIGHT = 18.0
 BAR_CHART_HEIGHT = 64.0
 LINE_CHART_HEIGHT = 140.0
+LABEL_WIDTH, LABEL_HEIGHT = 120.0, 18.0
 LABEL_ROOM = 70.0
 """Left of this a label starts at its mark, right of it ends there, so that none leaves the picture."""
 
@@ -104,8 +105,10 @@ def time_line(
         parts.append(Markup('<line class="goal" x1="{0}" y1="{1}" x2="{2}" y2="{1}"/>').format(left, y, right))
         label = say(msg("Target %(value)s", value=formats.number(target, lang, decimals)))
         parts.append(_text("", left, y - 5, label))
+    drawn = [[at(day, value) for day, value in line.points] for line in series[:2]]
     for number, line in enumerate(series[:2]):
-        parts += _line(line, number, [at(day, value) for day, value in line.points], lang, decimals)
+        below = _is_lower_neighbour(number, drawn)
+        parts += _line(line, number, drawn[number], below=below, lang=lang, decimals=decimals)
     if days:
         parts.append(_text("", left, LINE_CHART_HEIGHT - 6, formats.day(days[0], lang)))
         parts.append(_text("", right, LINE_CHART_HEIGHT - 6, formats.day(days[-1], lang), "end"))
@@ -119,7 +122,18 @@ def time_line(
     return Chart(title, svg, [say(msg("Day")), *(line.name for line in series)], rows)
 
 
-def _line(line: Series, number: int, points: Sequence[tuple[float, float]], lang: str, decimals: int) -> list[Markup]:
+def _is_lower_neighbour(number: int, drawn: Sequence[Sequence[tuple[float, float]]]) -> bool:
+    """Of two lines that end side by side the lower one is named below, or the names would cover each other."""
+    if len(drawn) < 2 or not all(drawn):
+        return False
+    (x, y), (other_x, other_y) = drawn[number][-1], drawn[1 - number][-1]
+    is_lower = y > other_y or (y == other_y and number == 1)
+    return is_lower and abs(x - other_x) < LABEL_WIDTH and y - other_y < LABEL_HEIGHT
+
+
+def _line(
+    line: Series, number: int, points: Sequence[tuple[float, float]], *, below: bool, lang: str, decimals: int
+) -> list[Markup]:
     if not points:
         return []
     kind = "line second" if number else "line"
@@ -127,8 +141,7 @@ def _line(line: Series, number: int, points: Sequence[tuple[float, float]], lang
     x, y = points[-1]
     dot = Markup('<circle class="dot" cx="{}" cy="{}" r="3.5"/>').format(x, y)
     label = f"{line.name} {formats.number(line.points[-1][1], lang, decimals)}"
-    # Labels of two lines that end close together would lie on each other: the second goes below its line.
-    return [drawn, dot, _text("strong", x, y + 18 if number else y - 8, label, "end")]
+    return [drawn, dot, _text("strong", x, y + LABEL_HEIGHT if below else y - 8, label, "end")]
 
 
 def _svg(told: str, height: float, parts: Sequence[Markup]) -> Markup:

@@ -9,10 +9,17 @@
     return [...root.querySelectorAll("a[href], button:not([disabled]), input:not([type=hidden]), select, textarea")];
   }
 
+  function ancestors(element) {
+    const found = [];
+    for (let part = element.parentElement; part; part = part.parentElement) {
+      if (part.id) found.push({ id: part.id, place: controls(part).indexOf(element) });
+    }
+    return found;
+  }
+
   document.addEventListener("htmx:before:swap", () => {
     const active = document.activeElement;
-    const part = active && active !== document.body ? active.closest("[id]:not(a, button, input, select, textarea)") : null;
-    lost = part ? { active, id: active.id, part: part.id, place: controls(part).indexOf(active) } : null;
+    lost = active && active !== document.body ? { active, id: active.id, parts: ancestors(active) } : null;
   });
 
   document.addEventListener("htmx:after:swap", () => {
@@ -24,9 +31,11 @@
     }
     if (!lost || (lost.active.isConnected && document.activeElement === lost.active)) return;
     const same = lost.id && document.getElementById(lost.id);
-    const part = document.getElementById(lost.part);
+    // The innermost part that is still there; its row may have gone with the control.
+    const kept = lost.parts.find(({ id }) => document.getElementById(id));
+    const part = kept && document.getElementById(kept.id);
     const left = part ? controls(part) : [];
-    const target = same || left[Math.min(Math.max(lost.place, 0), left.length - 1)] || part;
+    const target = same || left[Math.min(Math.max(kept?.place ?? 0, 0), left.length - 1)] || part;
     if (target) {
       if (target === part && !part.hasAttribute("tabindex")) part.tabIndex = -1;
       target.focus({ preventScroll: true });

@@ -4,7 +4,7 @@
   const texts = document.getElementById("texts").dataset;
   const stream = document.getElementById("live");
   const state = document.querySelector(".connection .state");
-  const pause = document.querySelector(".connection [data-pause]");
+  const pause = document.querySelector(".connection .pause");
   const STALE_MS = 60000;
   const FIRST_RETRY_MS = 3000;
   let paused = false;
@@ -53,7 +53,7 @@
     clearTimeout(broken);
     broken = null;
     document.body.classList.remove("stale");
-    show(paused ? "off" : "live", paused ? texts.paused : texts.live);
+    show(paused ? "off" : "live", paused ? texts.paused : texts.connected);
   }
 
   function reconnecting() {
@@ -78,7 +78,7 @@
       paused = !paused;
       pause.setAttribute("aria-pressed", String(paused));
       pause.textContent = paused ? texts.resume : texts.pause;
-      show(paused ? "off" : "live", paused ? texts.paused : texts.live);
+      show(paused ? "off" : "live", paused ? texts.paused : texts.connected);
       // What came meanwhile is fetched at once.
       if (!paused) htmx.trigger(stream, "polku:reset");
     });
@@ -108,7 +108,7 @@
     } else if (status >= 500 && !isLivePart(ctx.sourceElement)) tell(texts.failed);
     else if (status === 200 && isLivePart(ctx.sourceElement)) {
       updated = clock();
-      if (!paused && !ended && !broken) show("live", texts.live);
+      if (!paused && !ended && !broken) show("live", texts.connected);
     }
   });
   document.addEventListener("htmx:error", (event) => {
