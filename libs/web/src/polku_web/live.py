@@ -69,7 +69,7 @@ class _Listener:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, topic: str, at: int) -> None:
-        if self.topics and topic not in self.topics and topic != RESET:
+        if topic not in self.topics and topic != RESET:
             return
         self.waiting[topic] = at
         self.woken.set()
@@ -95,6 +95,8 @@ class LiveHub:
         self.interval = interval
         self.position = 0
         self.known_from = 0
+        # Topics made from an id are told to who asks for them by name: the id is then known already.
+        self._common = frozenset(name for names in topics.values() if not callable(names) for name in names)
         self._last: OrderedDict[str, int] = OrderedDict()
         self._sent: dict[str, float] = {}
         self._due: dict[str, int] = {}
@@ -118,8 +120,11 @@ class LiveHub:
                 await asyncio.wait([task], timeout=0.2)
 
     async def stream(self, last: int | None, topics: Iterable[str] = ()) -> AsyncIterator[tuple[int, str]]:
-        """(position, topic) from `last` on, for ever; first what was missed, `RESET` when that is not known."""
-        listener = _Listener(frozenset(topics))
+        """(position, topic) from `last` on, for ever; first what was missed, `RESET` when that is not known.
+
+        Without `topics` those that are the same for everybody.
+        """
+        listener = _Listener(frozenset(topics) or self._common)
         self._listeners.add(listener)
         try:
             self._catch_up(listener, last)
