@@ -10,6 +10,7 @@ from pymongo.errors import AutoReconnect
 from polku_indicators.model.counting import merged
 from polku_indicators.model.fold import subject_of
 from polku_indicators.model.invariants import check_invariants
+from polku_indicators.repository import batch as batch_module
 from polku_indicators.repository import subjects
 from polku_indicators.repository.reading import counters_of
 from polku_indicators.repository.store import partition_of
@@ -98,18 +99,22 @@ async def test_random_batches_with_redeliveries(store, apply, rules, feed, seed)
     await check(store, rules, feed.records)
 
 
-async def test_a_crash_in_the_middle_leaves_nothing(store, apply, rules, feed, monkeypatch):
+@pytest.mark.parametrize("step", ["_insert", "fold_into", "move_counters", "_move_positions"])
+async def test_a_crash_in_the_middle_leaves_nothing(store, apply, rules, feed, monkeypatch, step):
     records = feed.add(ALL)
     await apply(records[:5])
     before = await dump(store)
     fails = []
 
-    async def breaks(*_):
+    original = getattr(batch_module, step)
+
+    async def breaks(*given):
+        await original(*given)
         fails.append(True)
         raise AutoReconnect("the primary is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr("polku_indicators.repository.batch.move_counters", breaks)
+        patched.setattr(batch_module, step, breaks)
         with pytest.raises(BaseExceptionGroup):
             await apply(records[5:])
     assert fails

@@ -1,5 +1,6 @@
 """Figures over HTTP: who may see what, other days, members with reasons, CSV, and the pages."""
 
+import asyncio
 import csv
 import io
 from datetime import date, timedelta
@@ -42,12 +43,17 @@ def door():
 
 
 @pytest.fixture
-async def web(store, settings, effects, door):
+async def app(store, settings, effects, door):
     app = create_api(settings, effects=effects, door=door)
     async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as client:
-            yield client
+        yield app
+
+
+@pytest.fixture
+async def web(app):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as client:
+        yield client
 
 
 def by_code(answer):
@@ -294,6 +300,29 @@ async def test_member_pages(web, door, apply, feed, lang, code):
     text = await page(web, f"/indicators/programmes/kainuu/figures/{code}", lang)
     assert code in text
     assert code in await page(web, f"/indicators/programmes/kainuu/figures/{code}?left_out=yes", lang)
+
+
+async def test_pages_are_woken_by_their_programme(app, apply, feed):
+    woken = app.state.live.stream(None, ["figures", "figures-kainuu"])
+    told = asyncio.ensure_future(anext(woken))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        n = 0
+        while not told.done() or told.result()[1] == "reset":  # until the hub listens
+            if told.done():
+                told = asyncio.ensure_future(anext(woken))
+            n += 1
+            await apply(feed.add(numbered(received(f"p{n}", f"r{n}"))))
+            await asyncio.sleep(0.1)
+    assert told.result()[1] == "figures-kainuu"
+    await woken.aclose()
+
+
+async def test_the_api_describes_itself(web, door):
+    door.enter("manager")
+    paths = (await web.get("/indicators/api/v1/openapi.json")).json()["paths"]
+    assert "/indicators/api/v1/programmes/{programme}/figures" in paths
+    assert not any("/programmes/{programme}" in path and "/api/" not in path for path in paths)
 
 
 async def test_home_opens_the_only_programme(web, door):

@@ -11,10 +11,11 @@ from polku_indicators import cli
 from polku_indicators.model.invariants import check_invariants
 from polku_indicators.rebuild import rebuild
 from polku_indicators.replay import HistoryMissing
+from polku_indicators.repository import subjects
 from polku_indicators.repository import switch as switching
 from polku_indicators.repository.reading import counters_of
 from polku_indicators.settings import IndicatorsSettings
-from polku_runtime.outcomes import Received
+from polku_runtime.outcomes import Outcome, Received
 
 from .feeding import again
 from .stories import PROGRAMME, numbered, opened, person, started, states_of
@@ -111,6 +112,32 @@ async def test_swap_takes_along_what_came_meanwhile(store, settings, rules, effe
     await apply(late)
     assert await dump(store) == before
     assert (await rebuild(store, settings, rules, effects)).equal
+
+
+@pytest.mark.parametrize("redriven", [False, True])
+async def test_a_switch_in_the_middle_of_a_batch(
+    store, settings, rules, effects, apply, publish, monkeypatch, redriven
+):
+    """The batch has read the old pointer when the switch happens: it starts over and lands in the new view."""
+    [*first, last] = await publish(person())
+    await apply(first)
+    if redriven:
+        last = Received(settings.topic("indicators.redrive"), 0, 0, last.event)
+    swaps = []
+
+    async def switched(*given):
+        await subjects.move_counters(*given)
+        if not swaps:
+            swaps.append(await rebuild(store, settings, rules, effects, swap=True))
+
+    monkeypatch.setattr("polku_indicators.repository.batch.move_counters", switched)
+    assert await apply([last]) == [Outcome.APPLIED]
+    assert [swap.swapped_to for swap in swaps] == [2]
+    states, counters, _, facts = await dump(store)
+    assert (await store.live())[0] == 2
+    assert states == states_of(person())
+    assert check_invariants(states, counters, rules) == []
+    assert facts == 3
 
 
 async def test_swaps_under_live_traffic(store, settings, rules, effects, apply, publish):
