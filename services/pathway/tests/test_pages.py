@@ -100,10 +100,10 @@ async def test_the_whole_way_by_plain_forms(pathway: Pathway, sign_in: SignIn) -
 
 async def test_a_wrong_form_comes_back_with_what_was_typed_and_a_summary(pathway: Pathway, sign_in: SignIn) -> None:
     me, at = await sign_in(COORDINATOR), f"/pathway/pathways/{pathway.id}/start"
-    answer = await me.submit(at, {**ENTRY, "started_on": "2026-03-03", "since": "2026-03-04", "municipality": "12"})
+    answer = await me.submit(at, {**ENTRY, "started_on": "2026-03-03", "since": "2026-03-04"})
     assert answer.status_code == 422
     page = answer.text
-    assert "There are 3 things to correct" in page
+    assert "There are 2 things to correct" in page
     assert '<a href="#f-started_on">The day is in the future.</a>' in page
     assert page.index('href="#f-started_on"') < page.index("<h1>")
     assert 'aria-describedby="h-started_on e-started_on" aria-invalid="true"' in page
@@ -211,8 +211,8 @@ async def test_pages_speak_the_readers_language(
     me = await sign_in(COORDINATOR, language)
     page = (await me.get(f"/pathway/pathways/{pathway.id}")).text
     assert f'<html lang="{language}">' in page
-    for word in words:
-        assert word in page
+    # Comparing short lists: pytest would spend minutes on explaining what is missing in a whole page.
+    assert [word for word in words if word not in page] == []
 
 
 async def test_every_form_renders_in_every_language(pathway: Pathway, sign_in: SignIn) -> None:
