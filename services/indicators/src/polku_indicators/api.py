@@ -177,7 +177,9 @@ async def read_members(
     """Who is counted by which events and rule; or who is left out and for which reason."""
     plan = asking.plan_for(request, who, programme)
     code = asking.known_code(request, code)
-    found = await page_of_members(request, plan.programme, code, window, Moment(as_of, as_known), counted=counted)
+    then = await asking.then(request, Moment(as_of, as_known))
+    question = Question(plan.programme, code, counted, then, as_known)
+    found = await page_of_members(request, question, window)
     paging.link(request, response, found.next)
     rules = asking.rules_of(request)
     rule = rules.rule(code)
@@ -194,11 +196,8 @@ async def read_members(
     )
 
 
-async def page_of_members(
-    request: Request, programme: str, code: str, window: paging.Window, moment: Moment, *, counted: bool
-) -> paging.Page[Member]:
+async def page_of_members(request: Request, question: Question, window: paging.Window) -> paging.Page[Member]:
     """One page of a figure's members, by id."""
-    question = Question(programme, code, counted, await asking.then(request, moment), moment.known)
     after = "" if window.after is None else str(window.after[0])
     store, rules = asking.store_of(request), asking.rules_of(request)
     rows = await members(store, rules, question, after=after, limit=window.fetch)

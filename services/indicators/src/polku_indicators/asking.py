@@ -49,11 +49,12 @@ class Moment:
 
 @dataclass(frozen=True)
 class Shown:
-    """The figures of one programme at one moment. day: the day they are of."""
+    """The figures of one programme at one moment. then: the states of another moment. day: the day they are of."""
 
     plan: Plan
     figures: list[Figure]
     moment: Moment
+    then: Past | None
     day: date
     known: datetime
     updated_at: datetime | None
@@ -97,9 +98,9 @@ async def figures_at(request: Request, plan: Plan, moment: Moment) -> Shown:
     store, rules = store_of(request), rules_of(request)
     now = request.app.state.effects.now()
     day = moment.day or local_day(now)
-    if moment.is_past:
-        counters = (await past(store, moment.day, moment.known)).counters(rules, plan.programme)
-        updated_at = None
+    before = await then(request, moment)
+    if before is not None:
+        counters, updated_at = before.counters(rules, plan.programme), None
     else:
         counted = await counters_of(store, plan.programme)
         counters, updated_at = counted.counters, counted.updated_at
@@ -107,6 +108,7 @@ async def figures_at(request: Request, plan: Plan, moment: Moment) -> Shown:
         plan=plan,
         figures=figures(counters, rules, plan, day),
         moment=moment,
+        then=before,
         day=day,
         known=moment.known or now,
         updated_at=updated_at,

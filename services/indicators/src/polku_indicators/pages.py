@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from polku_indicators import asking, texts
 from polku_indicators.api import page_of_members
 from polku_indicators.asking import FIGURE_ROLES, PERSON_ROLES, Moment, Shown
+from polku_indicators.members import Question
 from polku_indicators.model.definitions import GENDERS
 from polku_indicators.model.figures import Figure
 from polku_indicators.model.plan import Plan
@@ -102,7 +103,8 @@ async def members(
     rule = rules.rule(code)
     counted = left_out != "yes" or rule is None
     shown = await asking.figures_at(request, plan, wanted.moment())
-    found = await page_of_members(request, programme, code, window, wanted.moment(), counted=counted)
+    question = Question(programme, code, counted, shown.then, shown.moment.known)
+    found = await page_of_members(request, question, window)
     say = request.app.state.pages.texts.say
     words = {status: say(request.state.lang, text) for status, text in texts.STATUSES.items()}
     return render(
