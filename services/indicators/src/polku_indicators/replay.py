@@ -70,8 +70,8 @@ async def replay(settings: Settings, topics: Topics, until: Positions, progress:
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         left = await _limits(consumer, wanted)
         if not left:
             return Replay()
