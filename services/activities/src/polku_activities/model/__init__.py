@@ -1,0 +1,1 @@
+"""The rules of sessions and attendance: pure, no I/O."""

@@ -1,0 +1,76 @@
+"""What a list of sessions is asked for, the same from a page and from the API."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+
+from polku_activities.desk import Desk
+from polku_activities.model.session import Session
+from polku_activities.repository import ORDERS, Wanted, scope_of
+from polku_runtime.access import Principal
+from polku_web.formats import HELSINKI
+from polku_web.paging import Key, Page, Window, after_key, page, window
+
+State = Literal["planned", "held", "cancelled", ""]
+Period = Literal["today", "week", "all"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The query of a list. period: of the start, in Helsinki's days; a week begins on Monday."""
+
+    state: State
+    period: Period
+    activity: str
+    whose: Literal["own", "all"]
+
+    def wanted(self, today: date) -> Wanted:
+        first, days = (today, 1) if self.period == "today" else (today - timedelta(days=today.weekday()), 7)
+        bounded = self.period != "all"
+        return Wanted(
+            state=self.state,
+            activity=self.activity,
+            own=self.whose == "own",
+            from_=_start_of(first) if bounded else None,
+            until=_start_of(first + timedelta(days=days)) if bounded else None,
+        )
+
+
+def asked(
+    state: Annotated[State, Query()] = "",
+    period: Annotated[Period, Query(description="Sessions that start today, this week, or whenever")] = "week",
+    activity: Annotated[str, Query(max_length=40)] = "",
+    whose: Annotated[
+        Literal["own", "all"], Query(description="Led by the reader, or all that the reader may see")
+    ] = "all",
+) -> Asked:
+    """FastAPI dependency."""
+    return Asked(state, period, activity, whose)
+
+
+AskedList = Annotated[Asked, Depends(asked)]
+AskedWindow = Annotated[Window, Depends(window)]
+
+
+async def read(desk: Desk, who: Principal, what: Asked, part: Window) -> Page[Session]:
+    """One page of the list in its order."""
+    order = ORDERS["planned" if what.state == "planned" else "other"]
+    after = after_key(order, _instants(part.after))
+    wanted = what.wanted(desk.today)
+    rows = await desk.sessions.listed(wanted, who, scope_of(who), after=after, limit=part.fetch)
+    return page(rows, part, lambda row: (row.plan.starts_at.isoformat(), row.id))
+
+
+def _instants(key: Key | None) -> tuple[object, ...] | None:  # the cursor holds text, MongoDB an instant
+    if key is None or len(key) != 2:
+        return key
+    try:
+        return datetime.fromisoformat(str(key[0])), key[1]
+    except ValueError:
+        return ()
+
+
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time(), HELSINKI)

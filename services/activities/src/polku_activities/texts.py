@@ -1,0 +1,39 @@
+"""What the rules' codes mean in words. Marked here for the catalogues, said in the reader's language later."""
+
+from collections.abc import Mapping
+
+from polku_activities.model.refusals import Refused
+from polku_web.i18n import Message, msg
+from polku_web.problems import Error, Problem
+
+WRONG: Mapping[str, Message] = {
+    "unknown-code": msg("This is not one of the known values."),
+    "in-future": msg("The day is in the future."),
+    "needed": msg("This is required."),
+    "twice": msg("A person is there twice."),
+    "one-only": msg("An individual session has one participant."),
+    "not-a-participant": msg("The person is not a participant of this session."),
+    "not-open": msg("The person has no open pathway in this programme."),
+    "too-long": msg("Longer than the session itself."),
+    "there-without-minutes": msg("State how many minutes the person was there."),
+    "absent-with-minutes": msg("Somebody who was absent has no minutes."),
+    "reason-needed": msg("State the reason of the absence."),
+    "reason-for-presence": msg("A reason belongs to an absence only."),
+    "not-a-coach": msg("Choose a coach of this programme."),
+    "not-a-day": msg("Give the day, for example 5.3.2026."),
+    "not-a-time": msg("Give the time, for example 9.30."),
+    "not-valid": msg("This value is not valid."),
+}
+
+REFUSED: Mapping[str, Message] = {
+    "wrong-state": msg("The session’s state does not allow this any more."),
+    "nothing-changed": msg("Nothing was changed."),
+}
+
+
+def as_problem(refused: Refused) -> Problem:
+    """422 with a pointer per field, or 409 when the session's state stands in the way."""
+    if refused.code == "invalid":
+        errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
+        return Problem(422, "invalid", errors=errors)
+    return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})

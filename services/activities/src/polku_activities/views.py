@@ -1,0 +1,35 @@
+"""A session as its readers see it."""
+
+from collections.abc import Sequence
+
+from polku_activities.commands import ParticipantOut, SessionOut
+from polku_activities.desk import COMMANDS
+from polku_activities.model.session import Session
+
+
+def session(shown: Session, overlapping: Sequence[str] = ()) -> SessionOut:
+    plan = shown.plan
+    return SessionOut(
+        id=shown.id,
+        version=shown.version,
+        programme=shown.programme,
+        activity=plan.activity,
+        state=shown.state,
+        starts_at=plan.starts_at,
+        ends_at=plan.ends_at,
+        group=plan.group,
+        coach_id=plan.coach_id,
+        place=plan.place,
+        held_on=shown.held_on,
+        minutes=shown.held_minutes or plan.minutes,
+        attended=shown.attended() if shown.state == "held" else None,
+        cancel_reason=shown.cancel_reason,
+        participants=[
+            ParticipantOut(
+                **one.model_dump(), **(shown.marks[one.person_id].model_dump() if one.person_id in shown.marks else {})
+            )
+            for one in plan.participants
+        ],
+        overlapping=list(overlapping),
+        commands=list(COMMANDS[shown.state]),
+    )
