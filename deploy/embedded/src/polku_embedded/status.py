@@ -51,7 +51,7 @@ class Status:
 
 async def status(folder: DataFolder) -> Status:
     """The present state. Services are listed only while everything is up."""
-    said = folder.state() if folder.holder() else {"phase": "stopped"}
+    said: dict[str, Any] = folder.state() if folder.holder() else {"phase": "stopped"}
     children = [_child(name, child) for name, child in said.get("children", {}).items()]
     services: list[ServiceStatus] = []
     if said["phase"] == "ready":

@@ -30,7 +30,8 @@ async def watch(database: Database, collections: Sequence[str], seen: Callable[[
             async with await database.watch(pipeline, max_await_time_ms=1000) as stream:
                 for name in collections:
                     seen({"collection": name, "id": None, "operation": "restart"})
-                while True:
+                # A stream that was closed under us answers None at once, for ever: `alive` ends the loop.
+                while stream.alive:
                     change = await stream.try_next()
                     if change is not None:
                         seen(
@@ -42,4 +43,4 @@ async def watch(database: Database, collections: Sequence[str], seen: Callable[[
                         )
         except PyMongoError as error:
             log.warning("change stream lost, starting again", extra={"error": name_of(error)})
-            await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(RETRY_S)

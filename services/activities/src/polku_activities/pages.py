@@ -22,6 +22,7 @@ from polku_web.formats import HELSINKI
 from polku_web.forms import Fields, typed
 from polku_web.i18n import Message, msg
 from polku_web.pages import fragment_or_page, render
+from polku_web.paging import Window
 
 LIST = "/activities/sessions"
 router = APIRouter(include_in_schema=False)
@@ -202,9 +203,7 @@ async def _plan_form(
     return render(request, "plan.html", 422 if wrong else 200, **context)
 
 
-async def _list(
-    request: Request, desk: Desk, who: Principal, query: queries.Asked, part: queries.Window
-) -> dict[str, Any]:
+async def _list(request: Request, desk: Desk, who: Principal, query: queries.Asked, part: Window) -> dict[str, Any]:
     found = await queries.read(desk, who, query, part)
     asked = {"state": query.state, "period": query.period, "activity": query.activity, "whose": query.whose}
 

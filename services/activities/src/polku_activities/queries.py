@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
 
@@ -11,7 +11,9 @@ from polku_activities.model.session import Session
 from polku_activities.repository import ORDERS, Wanted, scope_of
 from polku_runtime.access import Principal
 from polku_web.formats import HELSINKI
-from polku_web.paging import Key, Page, Window, after_key, page, window
+from polku_web.i18n import msg
+from polku_web.paging import Page, Window, after_key, page, window
+from polku_web.problems import Error, Problem
 
 State = Literal["planned", "held", "cancelled", ""]
 Period = Literal["today", "week", "all"]
@@ -57,19 +59,28 @@ AskedWindow = Annotated[Window, Depends(window)]
 async def read(desk: Desk, who: Principal, what: Asked, part: Window) -> Page[Session]:
     """One page of the list in its order."""
     order = ORDERS["planned" if what.state == "planned" else "other"]
-    after = after_key(order, _instants(part.after))
+    after = _instants(after_key(order, part.after))
     wanted = what.wanted(desk.today)
     rows = await desk.sessions.listed(wanted, who, scope_of(who), after=after, limit=part.fetch)
     return page(rows, part, lambda row: (row.plan.starts_at.isoformat(), row.id))
 
 
-def _instants(key: Key | None) -> tuple[object, ...] | None:  # the cursor holds text, MongoDB an instant
-    if key is None or len(key) != 2:
-        return key
+def _instants(after: dict[str, Any]) -> dict[str, Any]:
+    """The cursor holds text where MongoDB holds an instant. Raises Problem 422 for a cursor of another list."""
     try:
-        return datetime.fromisoformat(str(key[0])), key[1]
-    except ValueError:
-        return ()
+        alternatives = [{name: _instant(name, value) for name, value in one.items()} for one in after.get("$or", ())]
+    except (TypeError, ValueError):
+        error = Error("/after", "cursor", msg("This cursor is not valid."), "query")
+        raise Problem(422, "invalid", errors=[error]) from None
+    return {"$or": alternatives} if alternatives else {}
+
+
+def _instant(name: str, value: Any) -> Any:
+    if name != "plan.starts_at":
+        return value
+    if isinstance(value, dict):
+        return {operator: datetime.fromisoformat(text) for operator, text in value.items()}
+    return datetime.fromisoformat(value)
 
 
 def _start_of(day: date) -> datetime:

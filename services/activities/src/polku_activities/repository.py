@@ -93,7 +93,10 @@ class Sessions:
         """How many sessions stand in each state, of those that fit the other filters."""
         narrowed = _narrowed(wanted, who)
         narrowed.pop("state", None)
-        stages = [{"$match": {"$and": [dict(scope), narrowed]}}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
+        stages: list[Document] = [
+            {"$match": {"$and": [dict(scope), narrowed]}},
+            {"$group": {"_id": "$state", "count": {"$sum": 1}}},
+        ]
         return {row["_id"]: row["count"] async for row in await self.database[SESSIONS].aggregate(stages)}
 
     async def overlapping(self, session: Session) -> list[str]:
