@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from polku_pathway.model.pathway import Pathway
+from polku_pathway.repository import Pathways
 from polku_runtime.testing import Clock
 
 from .conftest import COACH, ELSEWHERE, MANAGER, OTHER, Hear, SignIn
@@ -56,6 +57,16 @@ async def test_unknown_and_forbidden_look_the_same(pathway: Pathway, sign_in: Si
             assert [answer.status_code for answer in answers] == [404, 404]
             assert answers[0].json()["code"] == "not-found"
     assert (await (await sign_in(MANAGER)).http.get(f"/pathway/api/v1/pathways/{pathway.id}")).status_code == 200
+
+
+async def test_who_leaves_the_programme_loses_the_own_cases_too(
+    pathway: Pathway, pathways: Pathways, sign_in: SignIn
+) -> None:
+    me, at = await sign_in(COORDINATOR), f"/pathway/api/v1/pathways/{pathway.id}"
+    assert (await me.http.get(at)).status_code == 200
+    await pathways.database["staff"].update_one({"_id": COORDINATOR}, {"$set": {"programmes": ["lapland"]}})
+    assert (await me.http.get(at)).status_code == 404
+    assert (await me.http.get("/pathway/api/v1/pathways")).json()["items"] == []
 
 
 async def test_other_roles_and_nobody_do_not_pass(pathway: Pathway, sign_in: SignIn) -> None:
