@@ -54,6 +54,7 @@ def open_door(
         issuer=settings.base_url,
         audience=settings.base_url,
         fetch=fetch_keys or fetch_from(settings.keys_url),
+        now=lambda: int(effects.now().timestamp()),
     )
     csrf_keys = [hashlib.sha256(b"csrf:" + key.strip().encode()).digest() for key in ring.split(",")]
     return ServiceDoor(database, SessionSeal(ring, settings.base_url), verifier, effects, csrf_keys)

@@ -26,12 +26,16 @@ class TokenError(Exception):
 
 
 class TokenVerifier:
-    """Verifies tokens of one issuer for one audience. Keys are fetched when needed and kept when the door is down."""
+    """Verifies tokens of one issuer for one audience. Keys are fetched when needed and kept when the door is down.
 
-    def __init__(self, issuer: str, audience: str, fetch: FetchKeys) -> None:
+    now: the present, in seconds since 1970; the system's clock when left out.
+    """
+
+    def __init__(self, issuer: str, audience: str, fetch: FetchKeys, now: Callable[[], int] | None = None) -> None:
         self.issuer = issuer
         self.audience = audience
         self._fetch = fetch
+        self._now = now
         self._keys: KeySet | None = None
         self._fetched = 0.0
 
@@ -50,6 +54,7 @@ class TokenVerifier:
         if decoded.header.get("typ") not in ("at+jwt", "application/at+jwt"):
             raise TokenError
         rules = jwt.JWTClaimsRegistry(
+            now=self._now,
             leeway=LEEWAY_S,
             iss={"essential": True, "value": self.issuer},
             aud={"essential": True, "value": self.audience},

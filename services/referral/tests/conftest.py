@@ -1,0 +1,232 @@
+"""A running referral service without Kafka: its app over a real mongod, a sender's machine, people who sign in."""
+
+import html
+import itertools
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from joserfc.jwk import ECKey
+
+from polku_events import Event, EventData, service_of
+from polku_referral.app import create_api
+from polku_referral.desk import Desk
+from polku_referral.directory import Directory
+from polku_referral.model.directory import Client as Machine
+from polku_referral.model.directory import Organisation, Staff, announce_organisation, announce_staff
+from polku_referral.oauth import TOKEN
+from polku_referral.settings import ReferralSettings
+from polku_runtime.access import Session, SessionSeal
+from polku_runtime.effects import Effects
+from polku_runtime.mongo import Client
+from polku_runtime.testing import Clock
+
+from .material import API, COUNTY, PAGES, STAFF, TOWN, assertion, body, token_form
+
+ALL_SCOPES = ("referrals:write", "referrals:read")
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def referral_settings(environment: dict[str, object], tmp_path: Path) -> ReferralSettings:
+    key_file = tmp_path / "master.key"
+    key_file.write_bytes(secrets.token_bytes(96))
+    more = {"master_key_file": key_file, "identity_codes": "artificial", "spare_keys": 2}
+    return ReferralSettings.model_validate({**environment, **more})
+
+
+@pytest.fixture
+async def app(referral_settings: ReferralSettings, mongo_client: Client, effects: Effects) -> AsyncIterator[FastAPI]:
+    """The service with two organisations that send and the staff of `material.STAFF`."""
+    del mongo_client  # it drops the databases afterwards
+    app = create_api(referral_settings, effects=effects)
+    async with app.router.lifespan_context(app):
+        await app.state.desk.repository.create_indexes()
+        await app.state.directory.create_indexes()
+        await _people(app.state.directory)
+        yield app
+
+
+async def _people(directory: Directory) -> None:
+    for organisation_id, code in ((TOWN, "kajaani"), (COUNTY, "kainuu-hyvinvointi")):
+        fresh = Organisation(id=organisation_id, code=code, name=code.title(), kind="employment-area")
+        await directory.organisations.add(*announce_organisation(fresh))
+    for staff_id, rights in STAFF.items():
+        login = f"{rights['name'].split()[0].lower()}@example.fi"
+        member = Staff(id=staff_id, login=login, sessions_valid_from=directory.effects.now(), **rights)
+        await directory.staff.add(*announce_staff(member))
+
+
+@pytest.fixture
+def desk(app: FastAPI) -> Desk:
+    found: Desk = app.state.desk
+    return found
+
+
+@pytest.fixture
+async def browser(app: FastAPI) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """`browser()` → an HTTP client of the app; what the app raises would be a failing test."""
+    async with AsyncExitStack() as stack:
+        clients: list[httpx.AsyncClient] = []
+
+        def made(**more: Any) -> httpx.AsyncClient:
+            transport = httpx.ASGITransport(app)
+            clients.append(httpx.AsyncClient(transport=transport, base_url=app.state.settings.base_url, **more))
+            stack.push_async_callback(clients[-1].aclose)
+            return clients[-1]
+
+        yield made
+
+
+@dataclass
+class Sender:
+    """A machine of an organisation, with its key and, after `sign_on`, a token."""
+
+    http: httpx.AsyncClient
+    clock: Clock
+    client_id: str
+    key: ECKey
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def assertion(self, **changes: Any) -> str:
+        changes = {"jti": f"jti-{next(_numbers):08}", **changes}
+        return assertion(self.client_id, self.key, int(self.clock.now.timestamp()), **changes)
+
+    async def sign_on(self, scope: str = "") -> httpx.Response:
+        answer = await self.http.post(TOKEN, data=token_form(self.assertion(), scope=scope))
+        if answer.status_code == 200:
+            self.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
+        return answer
+
+    async def post(self, sent: Any, query: str = "", **headers: str) -> httpx.Response:
+        """Bytes are sent as they are, everything else as JSON."""
+        content = {"content": sent} if isinstance(sent, bytes) else {"json": sent}
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers = {"content-type": "application/json", **self.headers, **more}
+        return await self.http.post(f"{API}/referrals{query}", headers=headers, **content)  # type: ignore[arg-type]
+
+    async def get(self, address: str) -> httpx.Response:
+        return await self.http.get(f"{API}{address}", headers=self.headers)
+
+    async def sent(self, external_id: str = "TE-2026-000123", **changes: Any) -> dict[str, Any]:
+        """A referral that was taken in, as the answer shows it."""
+        answer = await self.post(body(external_id, **changes))
+        assert answer.status_code == 201, answer.text
+        shown: dict[str, Any] = answer.json()
+        return shown
+
+
+@pytest.fixture
+def enrol(app: FastAPI, browser: Callable[..., httpx.AsyncClient], clock: Clock) -> Callable[..., Any]:
+    """`await enrol(COUNTY, scopes=…)` → a Sender that is known and has a token."""
+
+    async def made(organisation_id: str = TOWN, scopes: tuple[str, ...] = ALL_SCOPES) -> Sender:
+        key = ECKey.generate_key("P-256", {"use": "sig"}, auto_kid=True)
+        client_id = app.state.effects.new_id()
+        public = dict(key.as_dict(private=False))
+        await app.state.directory.add_client(
+            Machine(id=client_id, organisation_id=organisation_id, scopes=scopes, keys=(public,))
+        )
+        sender = Sender(browser(), clock, client_id, key)
+        assert (await sender.sign_on()).status_code == 200
+        return sender
+
+    return made
+
+
+@pytest.fixture
+async def sender(enrol: Callable[..., Any]) -> Sender:
+    """A machine of TOWN."""
+    made: Sender = await enrol()
+    return made
+
+
+@dataclass
+class Person:
+    """A browser, and an API client, of one staff member."""
+
+    http: httpx.AsyncClient
+    csrf: str = ""
+
+    async def get(self, address: str, **more: Any) -> httpx.Response:
+        answer = await self.http.get(address, **more)
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
+        self.csrf = found[1] if found else self.csrf
+        return answer
+
+    async def submit(self, page: str, to: str, changes: dict[str, str | None] | None = None) -> httpx.Response:
+        """Fills the form that a page sends to `to`, as a browser without JavaScript would."""
+        form = form_of((await self.get(page)).text, to) | (changes or {})
+        return await self.http.post(to, data={name: value for name, value in form.items() if value is not None})
+
+    async def command(self, address: str, sent: object, version: int | None = None, **headers: str) -> httpx.Response:
+        if not self.csrf:
+            await self.get(PAGES)
+        headers = {"x-csrf-token": self.csrf, **({} if version is None else {"if-match": f'"{version}"'}), **headers}
+        return await self.http.post(f"{API}{address}", json=sent, headers=headers)
+
+
+def form_of(text: str, to: str) -> dict[str, str]:
+    """Names and values that the form with this action holds."""
+    found = re.search(rf'<form [^>]*action="{re.escape(to)}".*?</form>', text, re.DOTALL)
+    assert found, f"no form leads to {to}"
+    values: dict[str, str] = {}
+    for tag in re.findall(r"<input [^>]*>", found[0]):
+        attributes = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
+        values[attributes["name"]] = html.unescape(attributes.get("value", ""))
+    for name, options in re.findall(r'<select id="f-\w+" name="(\w+)".*?>(.*?)</select>', found[0], re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        values[name] = chosen[1] if chosen else ""
+    for name, text_inside in re.findall(r'<textarea id="f-\w+" name="(\w+)"[^>]*>(.*?)</textarea>', found[0], re.DOTALL):
+        values[name] = html.unescape(text_inside)
+    return values
+
+
+SignIn = Callable[..., Any]
+
+
+@pytest.fixture
+def sign_in(app: FastAPI, browser: Callable[..., httpx.AsyncClient], effects: Effects) -> SignIn:
+    """`await sign_in(MANAGER)` → a Person; None is a stranger."""
+    settings = app.state.settings
+    seal = SessionSeal(settings.session_keys.get_secret_value(), settings.base_url)
+
+    async def given(staff_id: str | None, language: str = "en") -> Person:
+        cookies = {}
+        if staff_id is not None:
+            session = Session(f"session-{staff_id}", staff_id, effects.now(), effects.now())
+            cookies[seal.cookie_name] = seal.seal(session)
+        return Person(browser(cookies=cookies, headers={"accept-language": language}))
+
+    return given
+
+
+def event(data: EventData, version: int = 1) -> Event:
+    """The envelope in which another service would send it."""
+    return Event(
+        id=f"event-{version}",
+        type=data.TYPE,
+        source=f"/polku/{service_of(data.TYPE)}",
+        subject="subject",
+        time=Clock().now,
+        minor=0,
+        version=version,
+        correlation_id="correlation",
+        causation_id=None,
+        partition_key=data.partition_key,
+        traceparent=None,
+        data=data,
+    )
+
+
+async def said(desk: Desk, name: str = "referrals") -> list[str]:
+    """The types of all events in the outboxes of a collection, in the order of documents and versions."""
+    rows = desk.repository.database[name].find({}).sort("_id")
+    return [entry["type"] async for row in rows for entry in row["outbox"]]
