@@ -62,6 +62,33 @@ def down() -> None:
 
 
 @app.command()
+def demo(*, as_json: Json = False) -> None:
+    """Start everything with the Kainuu programme and artificial referrals flowing in; print a link for each role."""
+    from polku_embedded import demo as demonstration
+
+    folder = DataFolder()
+    is_new = demonstration.prepare(folder)
+    if folder.holder() is None:
+        start_detached(folder)
+    use_settings_of(folder)
+    address = os.environ["POLKU_BASE_URL"]
+    if is_new:
+        say("making organisations, an authority's system and people …")
+        demonstration.seed(folder, address)
+    said = demonstration.links()
+    if as_json:
+        print(json.dumps({"address": address, "links": said}))
+        return
+    print(f"\nPolku runs at {address} and stays running (stop it with: make down).")
+    print("Referrals arrive from an authority's system now. Each link signs in once:\n")
+    for one in said:
+        print(f"  {one['role']:<12} {one['sees']}\n               {one['link']}\n")
+    print(
+        f"Whoever signs in with another link in the same browser leaves the earlier role.\nFor developers: {address}/referral/api/v1/docs"
+    )
+
+
+@app.command()
 def status(*, as_json: Json = False) -> None:
     """How each process is, and what waits: consumer lag, outbox age, dead letters."""
     from polku_embedded import status as state

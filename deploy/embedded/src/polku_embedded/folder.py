@@ -105,6 +105,7 @@ class DataFolder:
             "POLKU_SESSION_KEYS": keys.read_text("utf-8").strip(),
             "POLKU_MASTER_KEY_FILE": str(master),
             "POLKU_STATIC_DIR": str(Path("build/static").resolve()),
+            "POLKU_DATA": str(self.path),
             **(json.loads(kept.read_text("utf-8")) if kept.exists() else {}),
         }
         return {name: os.environ.get(name) or value for name, value in own.items()}

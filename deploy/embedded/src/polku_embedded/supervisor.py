@@ -36,6 +36,7 @@ async def up(folder: DataFolder, say: Say) -> None:
     servers, ours = _children(folder, ports, say)
     children = [*servers, *ours]
     watching = asyncio.create_task(_write_state(folder, children, ports))
+    simulating = asyncio.create_task(_simulate(folder, children, ports, say))
     try:
         began = time.monotonic()
         starting = asyncio.create_task(_start(servers, ours, ports, say))
@@ -49,7 +50,8 @@ async def up(folder: DataFolder, say: Say) -> None:
         say("stopping")
     finally:
         watching.cancel()
-        await asyncio.gather(*(child.stop() for child in ours))
+        simulating.cancel()
+        await asyncio.gather(*(child.stop() for child in children if child not in servers))
         await asyncio.gather(*(child.stop() for child in servers))
         folder.write("state.json", json.dumps({"phase": "stopped"}))
         say("stopped")
@@ -76,6 +78,27 @@ def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], 
             ),
         ],
     )
+
+
+async def _simulate(folder: DataFolder, children: list[Child], ports: Ports, say: Say) -> None:
+    """Starts the demo's life once the demo has been seeded and everything is up."""
+    while not ((folder.path / "demo.json").exists() and all(child.ready for child in children)):
+        await asyncio.sleep(1)
+
+    async def always() -> bool:
+        return True
+
+    life = Child(
+        "simulation",
+        [sys.executable, "-m", "polku_embedded.simulation"],
+        answers=always,
+        environment={**os.environ, **folder.environment(ports)},
+        logs=folder.logs,
+        stop_s=STOP_OURS_S,
+        say=say,
+    )
+    children.append(life)
+    await life.start()
 
 
 async def _start(servers: list[Child], ours: list[Child], ports: Ports, say: Say) -> None:

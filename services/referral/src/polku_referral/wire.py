@@ -1,17 +1,44 @@
 """What a sender's system says and hears: the body of a referral (public-surface §4) and the answer to it."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-LongText = Annotated[str, StringConstraints(max_length=4000)]
+from polku_web.i18n import msg
+
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+def _only_iso(value: object) -> object:
+    # Pydantic would also take seconds since 1970 for a day, as a number and as text.
+    if type(value) is date or (isinstance(value, str) and ISO_DAY.fullmatch(value)):
+        return value
+    raise PydanticCustomError("date_type", "This must be a day, YYYY-MM-DD.")
+
+
+Day = Annotated[date, BeforeValidator(_only_iso)]
+# No control characters, and none that turn the direction of what follows: a name must read as it is written.
+_TURNING = r"\u202A-\u202E\u2066-\u2069"
+Text = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^[^\u0000-\u001F\u007F-\u009F{_TURNING}]*$"
+    ),
+]
+LongText = Annotated[
+    str,
+    StringConstraints(max_length=4000, pattern=rf"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F{_TURNING}]*$"),
+]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
 Municipality = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
+
+KNOWN_BY_NOTHING = msg("Give an identity code or a date of birth.")
 
 
 class Strict(BaseModel):
@@ -21,22 +48,22 @@ class Strict(BaseModel):
 
 
 class PersonIn(Strict):
-    """Either identity_code or date_of_birth. Names are kept exactly as given."""
+    """Either identity_code or date_of_birth. Names are kept as given, without spaces around."""
 
     identity_code: str | None = Field(None, max_length=20, examples=["010594Y9032"])
-    date_of_birth: date | None = None
+    date_of_birth: Day | None = None
     given_names: Text
     family_name: Text
     language: Code = "fi"
     municipality: Municipality | None = None
     phone: Phone | None = None
     email: Email | None = None
-    protected_address: bool = False
+    protected_address: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _known_somehow(self) -> "PersonIn":
         if self.identity_code is None and self.date_of_birth is None:
-            raise ValueError("identity_code or date_of_birth is needed")
+            raise PydanticCustomError("identity-needed", KNOWN_BY_NOTHING.msgid)  # type: ignore[arg-type]
         return self
 
 
@@ -44,13 +71,13 @@ class GroundIn(Strict):
     """On what the hand-over rests."""
 
     basis: Code
-    given_on: date
+    given_on: Day
     text: LongText = ""
 
 
 class LabourMarketIn(Strict):
     status: Code
-    since: date | None = None
+    since: Day | None = None
 
 
 class ReasonIn(Strict):
@@ -74,7 +101,7 @@ class ReferralIn(Strict):
     programme: Code
     route: Code
     service: Code
-    referred_on: date
+    referred_on: Day
     person: PersonIn
     ground: GroundIn
     labour_market: LabourMarketIn
@@ -148,7 +175,7 @@ class PersonOut(BaseModel):
 class AcceptIn(Strict):
     """coordinator_id: whose case-load; the reader's own when left out. accepted_on: today when left out."""
 
-    accepted_on: date | None = None
+    accepted_on: Day | None = None
     coordinator_id: Annotated[str, Field(max_length=64)] | None = None
 
 
@@ -156,4 +183,4 @@ class DeclineIn(Strict):
     """reason: coded; text: for the sender alone."""
 
     reason: Code
-    text: Annotated[str, Field(max_length=1000)] = ""
+    text: Annotated[LongText, Field(max_length=1000)] = ""
