@@ -184,7 +184,9 @@ def form_of(text: str, to: str) -> dict[str, str]:
     for name, options in re.findall(r'<select id="f-\w+" name="(\w+)".*?>(.*?)</select>', found[0], re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options)
         values[name] = chosen[1] if chosen else ""
-    for name, text_inside in re.findall(r'<textarea id="f-\w+" name="(\w+)"[^>]*>(.*?)</textarea>', found[0], re.DOTALL):
+    for name, text_inside in re.findall(
+        r'<textarea id="f-\w+" name="(\w+)"[^>]*>(.*?)</textarea>', found[0], re.DOTALL
+    ):
         values[name] = html.unescape(text_inside)
     return values
 

@@ -33,7 +33,14 @@ STAFF: dict[str, dict[str, Any]] = {
 AINO, ONNI = "010594Y9032", "010516B903X"
 """Identity codes of two artificial people."""
 
-CANARIES = (AINO, "Aino-Kanarialintu", "Testinen-Kanaria", "+358 40 5550199", "aino.kanaria@example.fi", "tahtoo-töihin")
+CANARIES = (
+    AINO,
+    "Aino-Kanarialintu",
+    "Testinen-Kanaria",
+    "+358 40 5550199",
+    "aino.kanaria@example.fi",
+    "tahtoo-töihin",
+)
 """What must never be seen outside a body that is meant to hold it."""
 
 

@@ -8,14 +8,16 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from polku_referral.directory import Directory
-from polku_referral.model.directory import Staff, announce_staff
+from polku_referral.model.directory import announce_staff
 from polku_runtime.access import Session
+from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects
 
 HASHERS = 2
 """Argon2id takes 64 MiB each time: more at once would be an easy way to exhaust the machine."""
 MIN_PASSWORD, MAX_PASSWORD = 12, 200
 FREE_TRIES = 5
+TRIES = 5
 LONGEST_WAIT = timedelta(minutes=15)
 FAILURES_LAST = timedelta(hours=24)
 LINK_LASTS = timedelta(hours=48)
@@ -34,16 +36,15 @@ class Accounts:
     async def sign_in(self, login: str, password: str) -> Session | None:
         """A session when login and password fit; None for every other case, told apart by nobody."""
         login = login.strip().lower()
-        count, last = await self.directory.failed(login)
-        if last is not None and self.effects.now() < last + wait_after(count):
+        # Counted before the password is looked at: many tries at the same moment are many tries.
+        if not await self.directory.count_try(login, wait_after, FAILURES_LAST):
             return None
         member = await self.directory.by_login(login)
         known = member.password if member and member.active else None
         fits = await self._verify(password[:MAX_PASSWORD], known)
         if member is None or not fits:
-            await self.directory.count_failure(login, FAILURES_LAST)
             return None
-        await self.directory.forget_failures(login)
+        await self.directory.forget_tries(login)
         return self.session(member.id)
 
     def session(self, staff_id: str) -> Session:
@@ -63,21 +64,31 @@ class Accounts:
         if member is None or not member.active:
             return None
         if password:
-            await self._set_password(member, password)
+            await self._set_password(member.id, password)
         return self.session(member.id)
 
     async def sign_out_everywhere(self, staff_id: str) -> None:
         """Voids every session of the person that began before now, in all services."""
-        member = await self.directory.staff.get(staff_id)
-        if member is not None:
-            changed = member.model_copy(update={"sessions_valid_from": self.effects.now()})
-            await self.directory.staff.save(member, *announce_staff(changed))
+        await self._change(staff_id)
 
-    async def _set_password(self, member: Staff, password: str) -> None:
+    async def _set_password(self, staff_id: str, password: str) -> None:
         async with self._gate:
             hashed = await asyncio.to_thread(self._hasher.hash, password)
-        changed = member.model_copy(update={"password": hashed})
-        await self.directory.staff.save(member, *announce_staff(changed))
+        await self._change(staff_id, password=hashed)
+
+    async def _change(self, staff_id: str, **changes: object) -> None:
+        """Ends the person's sessions too: who signed in with an old password must not stay."""
+        for _ in range(TRIES):
+            member = await self.directory.staff.get(staff_id)
+            if member is None:
+                return
+            changed = member.model_copy(update={**changes, "sessions_valid_from": self.effects.now()})
+            try:
+                await self.directory.staff.save(member, *announce_staff(changed))
+            except LostRace:
+                continue
+            return
+        raise TimeoutError("the staff member kept changing")
 
     async def _verify(self, password: str, hashed: str | None) -> bool:
         """Takes as long for an unknown login as for a known one."""
@@ -88,9 +99,9 @@ class Accounts:
         return fits and hashed is not None
 
 
-def wait_after(failures: int) -> timedelta:
-    """How long the next try is refused after so many failures: nothing at first, then doubling from a second."""
-    if failures < FREE_TRIES:
+def wait_after(tries: int) -> timedelta:
+    """How long the next try is refused after so many: nothing at first, then doubling from a second."""
+    if tries < FREE_TRIES:
         return timedelta(0)
-    seconds: float = min(2.0 ** min(failures - FREE_TRIES, 20), LONGEST_WAIT.total_seconds())
+    seconds: float = min(2.0 ** min(tries - FREE_TRIES, 20), LONGEST_WAIT.total_seconds())
     return timedelta(seconds=seconds)

@@ -1,7 +1,7 @@
 """HTTP for machines and for the pages' own scripts: public-surface §4."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from polku_referral import views
 from polku_referral.checks import checked
 from polku_referral.desk import Desk
 from polku_referral.intake import Submission, sha256
+from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral
 from polku_referral.model.refusals import Refused
 from polku_referral.repository import ORDERS, Kept, scope_of
@@ -29,7 +30,7 @@ from polku_runtime.aggregates import LostRace
 from polku_web.doors import client, expected_version, lost_race, staff, staff_or_client
 from polku_web.i18n import msg
 from polku_web.paging import Window, after_key, link, page, window
-from polku_web.problems import Error, Problem
+from polku_web.problems import Error, Problem, ProblemBody
 
 BASE = "/referral/api/v1"
 MAX_NAMES = 100
@@ -41,6 +42,9 @@ PROJECT = ("coordinator", "manager")
 Sender = Annotated[Principal, Depends(client("referrals:write"))]
 Reader = Annotated[Principal, Depends(staff_or_client(roles=(*PROJECT, "referrer"), scopes=("referrals:read",)))]
 Coordinator = Annotated[Principal, Depends(staff(*PROJECT))]
+COMMAND: dict[int | str, dict[str, Any]] = {
+    428: {"description": "If-Match with the version that was seen is missing", "model": ProblemBody}
+}
 
 
 def desk_of(request: Request) -> Desk:
@@ -128,7 +132,7 @@ async def person(who: Coordinator, desk: AtDesk, referral_id: str) -> PersonOut:
     )
 
 
-@router.post("/referrals/{referral_id}/accept")
+@router.post("/referrals/{referral_id}/accept", responses=COMMAND)
 async def accept(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AcceptIn
 ) -> ReferralOut:
@@ -142,7 +146,7 @@ async def accept(
     return _shown(response, who, after)
 
 
-@router.post("/referrals/{referral_id}/decline")
+@router.post("/referrals/{referral_id}/decline", responses=COMMAND)
 async def decline(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: DeclineIn
 ) -> ReferralOut:
@@ -177,7 +181,7 @@ def _key(header: str | None) -> str | None:
     if header is None:
         return None
     found = KEY.fullmatch(header.strip())
-    if found is None:
+    if found is None or holds_code(found[1]):
         error = Error("/Idempotency-Key", "not-valid", msg("This value is not valid."), "header")
         raise Problem(400, "malformed", errors=[error])
     return found[1]

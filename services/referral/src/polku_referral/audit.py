@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymongo import DESCENDING
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from polku_runtime.access import Principal
 from polku_runtime.effects import Effects
@@ -63,10 +63,7 @@ class Audit:
             except BulkWriteError as error:
                 if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
                     raise
-                if error.details["nInserted"]:
-                    looks = looks[error.details["nInserted"] :]
-            except DuplicateKeyError:
-                continue
+                looks = looks[error.details["nInserted"] :]  # somebody else wrote the next row: go on after it
             else:
                 return
         raise TimeoutError("the audit trail could not be written")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import date
 
-from polku_referral.model.identity import FORM, IdentityCode, Which, parse
+from polku_referral.model.identity import IdentityCode, Which, age_on, holds_code, parse
+from polku_referral.model.person import OLDEST
 from polku_referral.model.refusals import Wrong, refuse_if
 from polku_referral.wire import ReferralIn
 from polku_web.codes import Codes
@@ -22,7 +23,7 @@ def checked(body: ReferralIn, codes: Codes, which: Which, today: date) -> Identi
         )
         if day is not None and day > today
     ]
-    if FORM.search(body.external_id.upper()):
+    if holds_code(body.external_id):
         # It would travel in addresses and answers of both sides.
         wrong.append(Wrong("external_id", "looks-like-identity-code"))
     identity = None
@@ -32,8 +33,13 @@ def checked(body: ReferralIn, codes: Codes, which: Which, today: date) -> Identi
             identity = found
         else:
             wrong.append(Wrong("person/identity_code", f"identity-{found}"))
-    if identity and body.person.date_of_birth not in (None, identity.born):
+    born = body.person.date_of_birth
+    if identity and born not in (None, identity.born):
         wrong.append(Wrong("person/date_of_birth", "not-of-identity-code"))
+    if identity and age_on(identity.born, today) > OLDEST:
+        wrong.append(Wrong("person/identity_code", "too-long-ago"))
+    elif born and age_on(born, today) > OLDEST:
+        wrong.append(Wrong("person/date_of_birth", "too-long-ago"))
     refuse_if(wrong)
     return identity
 

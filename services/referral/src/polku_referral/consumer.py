@@ -8,6 +8,7 @@ from polku_events.pathway import ParticipationCorrected, ParticipationStarted, P
 from polku_referral.audit import Audit, Look
 from polku_referral.model import referral as domain
 from polku_referral.model.person import state_age
+from polku_referral.model.refusals import Refused
 from polku_referral.repository import Repository
 from polku_referral.vault import Sealed, Vault
 from polku_runtime.aggregates import LostRace
@@ -34,7 +35,7 @@ def answer_age(parts: Parts) -> Handler:
     """On the start of participation, or a correction of its day: the person's full years on that day.
 
     The person's document remembers what it has answered by the pathway's version, so repeats and late events
-    answer nothing. Without a birth date, or when it is erased, there is nothing to say.
+    open and answer nothing. When the birth date is erased, there is nothing to say.
     """
 
     async def answered(event: Event) -> Outcome:
@@ -45,24 +46,21 @@ def answer_age(parts: Parts) -> Handler:
             known = await parts.repository.person(data.person_id)
             if known is None:
                 raise Dead("unknown-person")
+            if known.person.has_stated(data.pathway_id, event.version):
+                return Outcome.DUPLICATE
             await parts.audit.write(None, [Look(data.person_id, "state-age", ("identity",))])
             try:
                 identity = await parts.vault.open(known.sealed["identity"], data.person_id, "identity")
             except Sealed:
                 return Outcome.SKIPPED
-            if identity["date_of_birth"] is None:
-                return Outcome.SKIPPED
-            stated = state_age(
-                known.person,
-                pathway_id=data.pathway_id,
-                pathway_version=event.version,
-                on=on,
-                born=date.fromisoformat(identity["date_of_birth"]),
-            )
-            if stated is None:
-                return Outcome.DUPLICATE
+            born = date.fromisoformat(identity["date_of_birth"])
             try:
+                stated = state_age(
+                    known.person, pathway_id=data.pathway_id, pathway_version=event.version, on=on, born=born
+                )
                 await parts.repository.persons.save(known.person, *stated)
+            except Refused as refused:
+                raise Dead(refused.code) from None
             except LostRace:
                 continue
             return Outcome.APPLIED

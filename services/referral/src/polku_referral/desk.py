@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from bson import Binary
+
 from polku_referral.audit import Audit, Look
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
 from polku_referral.model import referral as domain
 from polku_referral.model.referral import Referral
 from polku_referral.model.refusals import Refused, Wrong, refuse_if
-from polku_referral.repository import Kept, Known, Repository, name_scope_of, scope_of
+from polku_referral.repository import Kept, Repository, name_scope_of, scope_of
 from polku_referral.vault import Sealed, Vault
 from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
@@ -83,10 +85,7 @@ class Desk:
         after, events = domain.decline(before, reason=wish.reason, on=self.today, at=self.effects.now(), by=who.id)
         sealed = {}
         if wish.text.strip():
-            known = await self._person(before.person_id)
-            sealed["decline"] = await self.vault.seal(
-                known.key, before.person_id, f"decline:{before.id}", {"text": wish.text.strip()}
-            )
+            sealed["decline"] = await self._seal_decline(before, wish.text.strip())
         return await self.repository.save(before, after, events, scope_of(who), sealed)
 
     async def decline_text(self, who: Principal, kept: Kept) -> str | None:
@@ -101,18 +100,22 @@ class Desk:
     async def receipt(self, kept: Kept) -> str | None:
         """The receipt again, for its sender."""
         referral = kept.referral
-        opened = await self._open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
+        opened = await self._open(kept.sealed.get("receipt"), referral.person_id, f"receipt:{referral.id}")
         return opened.get("receipt")
 
     async def open_person(self, who: Principal, kept: Kept) -> Opened:
-        """The person behind a referral and what the sender told. Written down before it is opened."""
+        """The person behind a referral and what the sender told. Written down before it is opened.
+
+        What is erased is empty, and nothing else breaks.
+        """
         referral = kept.referral
         await self.audit.write(who, [Look(referral.person_id, "read-referral", ("identity", "contact", "notes"))])
-        known = await self._person(referral.person_id)
+        known = await self.repository.person(referral.person_id)
+        sealed = known.sealed if known is not None else {}
         return Opened(
-            identity=await self._open(known.sealed["identity"], referral.person_id, "identity"),
-            contact=await self._open(known.sealed["contact"], referral.person_id, "contact"),
-            notes=await self._open(kept.sealed["notes"], referral.person_id, f"notes:{referral.id}"),
+            identity=await self._open(sealed.get("identity"), referral.person_id, "identity"),
+            contact=await self._open(sealed.get("contact"), referral.person_id, "contact"),
+            notes=await self._open(kept.sealed.get("notes"), referral.person_id, f"notes:{referral.id}"),
         )
 
     async def names(self, who: Principal, person_ids: Sequence[str]) -> dict[str, str]:
@@ -121,7 +124,7 @@ class Desk:
         await self.audit.write(who, [Look(known.person.id, "read-name", ("identity",)) for known in persons])
         names = {}
         for known in persons:
-            identity = await self._open(known.sealed["identity"], known.person.id, "identity")
+            identity = await self._open(known.sealed.get("identity"), known.person.id, "identity")
             if identity:
                 names[known.person.id] = f"{identity['given_names']} {identity['family_name']}"
         return names
@@ -132,14 +135,17 @@ class Desk:
             raise LostRace(found)
         return found
 
-    async def _person(self, person_id: str) -> Known:
-        known = await self.repository.person(person_id)
+    async def _seal_decline(self, referral: Referral, text: str) -> Binary:
+        known = await self.repository.person(referral.person_id)
         if known is None:
             raise Refused("erased")
-        return known
-
-    async def _open(self, blob: Any, person_id: str, kind: str) -> dict[str, Any]:
         try:
-            return await self.vault.open(blob, person_id, kind)
+            return await self.vault.seal(known.key, referral.person_id, f"decline:{referral.id}", {"text": text})
         except Sealed:
-            return {}  # erased: the page says so, and nothing else breaks
+            raise Refused("erased") from None
+
+    async def _open(self, blob: Binary | None, person_id: str, kind: str) -> dict[str, Any]:
+        try:
+            return await self.vault.open(blob, person_id, kind) if blob is not None else {}
+        except Sealed:
+            return {}

@@ -1,15 +1,18 @@
-"""Every MongoDB query about who may come in: organisations, machine clients, staff, links and failed sign-ins."""
+"""Every MongoDB query about who may come in: organisations, machine clients, staff, links and tries to sign in."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING
+from pymongo.errors import DuplicateKeyError
 
 from polku_referral.model.directory import Client, Organisation, Staff
 from polku_runtime.aggregates import Aggregates
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document
 
+TRIES = 20
 STAFF = "staff"
 """The service's own staff list, where every request looks, is the staff aggregates themselves."""
 
@@ -25,7 +28,7 @@ class Directory:
         self.clients = database["clients"]
         self.links = database["links"]
         self.assertions = database["used_assertions"]
-        self.failures = database["sign_in_failures"]
+        self.tries = database["sign_in_tries"]
 
     async def create_indexes(self) -> None:
         await self.organisations.create_indexes()
@@ -33,7 +36,7 @@ class Directory:
         await self.organisations.collection.create_index("code", unique=True)
         await self.staff.collection.create_index("login", unique=True)
         await self.clients.create_index([("organisation_id", ASCENDING)])
-        for collection in (self.links, self.assertions, self.failures):
+        for collection in (self.links, self.assertions, self.tries):
             await collection.create_index("until", expireAfterSeconds=0)
 
     # -- organisations and their machines -----------------------------------------------------------------
@@ -82,23 +85,28 @@ class Directory:
         )
         return None if found is None else str(found["staff_id"])
 
-    async def count_failure(self, login: str, lasts: timedelta) -> int:
-        """One more failed sign-in; answers how many there were since the last success."""
-        found = await self.failures.find_one_and_update(
-            {"_id": _hash(login)},
-            {"$inc": {"count": 1}, "$set": {"until": self.effects.now() + lasts, "at": self.effects.now()}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        return int(found["count"]) if found else 1
+    async def count_try(self, login: str, wait_after: Callable[[int], timedelta], lasts: timedelta) -> bool:
+        """Counts one more sign-in since the last success; False while the wait for an earlier one goes on.
 
-    async def failed(self, login: str) -> tuple[int, datetime | None]:
-        """How many failures since the last success, and when the last one was."""
-        found = await self.failures.find_one({"_id": _hash(login)})
-        return (int(found["count"]), found["at"]) if found else (0, None)
+        Of several at the same moment each is counted, so that none slips past the wait.
+        """
+        name = _hash(login)
+        for _ in range(TRIES):
+            found = await self.tries.find_one({"_id": name})
+            now, count = self.effects.now(), int(found["count"]) if found else 0
+            if found is not None and now < found["next_at"]:
+                return False
+            fresh = {"count": count + 1, "next_at": now + wait_after(count + 1), "until": now + lasts}
+            try:
+                done = await self.tries.update_one({"_id": name, "count": count}, {"$set": fresh}, upsert=found is None)
+            except DuplicateKeyError:
+                continue
+            if done.matched_count or done.upserted_id is not None:
+                return True
+        return False
 
-    async def forget_failures(self, login: str) -> None:
-        await self.failures.delete_one({"_id": _hash(login)})
+    async def forget_tries(self, login: str) -> None:
+        await self.tries.delete_one({"_id": _hash(login)})
 
 
 def _hash(text: str) -> str:

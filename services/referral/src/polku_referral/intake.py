@@ -4,9 +4,10 @@ Order within a round: what was sent before, the persons, then the referrals with
 leaves at most a person without a referral, who is found again by the next try.
 """
 
-import asyncio
 import hashlib
+import unicodedata
 from collections.abc import Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
 from bson import Binary
@@ -20,7 +21,8 @@ from polku_referral.model.referral import Referral, receive
 from polku_referral.model.refusals import Refused
 from polku_referral.receipts import receipt
 from polku_referral.repository import Kept, Known, Repository
-from polku_referral.vault import Vault
+from polku_referral.rounds import Rounds
+from polku_referral.vault import Sealed, Vault
 from polku_referral.wire import ReferralIn
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Document
@@ -28,12 +30,17 @@ from polku_web.codes import Codes
 from polku_web.formats import local_day
 
 ROUND = 200
+ROUND_SECONDS = 1.5
+"""A post hears within 2 s that MongoDB is gone."""
 TRIES = 5
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One checked body and who sent it. raw_sha256: hex, of the bytes as received."""
+    """One checked body and who sent it. raw_sha256: hex, of the bytes as received.
+
+    context: of the request, so that the event carries on its trace and not that of the round.
+    """
 
     body: ReferralIn
     identity: IdentityCode | None
@@ -41,6 +48,7 @@ class Submission:
     client_id: str
     raw_sha256: str
     idempotency_key: str | None
+    context: Context = field(default_factory=copy_context, compare=False)
 
 
 @dataclass(frozen=True)
@@ -55,25 +63,32 @@ class Accepted:
 Result = Accepted | Refused
 
 
-@dataclass
 class Intake:
-    repository: Repository
-    vault: Vault
-    master: MasterKey
-    keys: SigningKeys
-    codes: Codes
-    effects: Effects
-    issuer: str
-    _waiting: list[tuple[Submission, "asyncio.Future[Result]"]] = field(default_factory=list)
-    _writing: asyncio.Task[None] | None = None
+    """Takes referrals in, one answer for each."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        vault: Vault,
+        master: MasterKey,
+        keys: SigningKeys,
+        codes: Codes,
+        effects: Effects,
+        issuer: str,
+    ) -> None:
+        self.repository = repository
+        self.vault = vault
+        self.master = master
+        self.keys = keys
+        self.codes = codes
+        self.effects = effects
+        self.issuer = issuer
+        self._rounds = Rounds(self.receive_many, largest=ROUND, seconds=ROUND_SECONDS)
+        self._has_indexes = False
 
     async def receive(self, submission: Submission) -> Accepted:
         """One referral, written with whatever else arrives meanwhile. Raises Refused, or what MongoDB raises."""
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((submission, answer))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._rounds())
-        result = await answer
+        result = await self._rounds.join(submission)
         if isinstance(result, Refused):
             raise result
         return result
@@ -105,21 +120,6 @@ class Intake:
             raise result
         return result is not None
 
-    async def _rounds(self) -> None:
-        """Writes rounds until nobody waits; a round's trouble is the trouble of each of its posts."""
-        while self._waiting:
-            now, self._waiting = self._waiting[:ROUND], self._waiting[ROUND:]
-            try:
-                results = await self.receive_many([submission for submission, _ in now])
-            except Exception as error:  # noqa: BLE001 - it is handed to everybody who waits for this round
-                for _, answer in now:
-                    if not answer.done():
-                        answer.set_exception(error)
-            else:
-                for (_, answer), result in zip(now, results, strict=True):
-                    if not answer.done():
-                        answer.set_result(result)
-
     def _again(self, one: Submission, before: dict[tuple[str, str, str], Kept]) -> Kept | Refused | None:
         """What was kept of the very same submission; Refused when its id or key stands for something else."""
         by_id = before.get((one.organisation_id, "id", one.body.external_id))
@@ -136,17 +136,32 @@ class Intake:
         if isinstance(kept, Refused):
             return kept
         referral = kept.referral
-        sealed = await self.vault.open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
+        try:
+            sealed = await self.vault.open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
+        except Sealed:
+            return Refused("erased")
         return Accepted(referral, sealed["receipt"], is_new=False)
 
-    async def _write(self, fresh: Sequence[Submission]) -> list[Accepted | None]:
+    async def _write(self, fresh: Sequence[Submission]) -> list[Result | None]:
         """One answer per submission; None for one that somebody else wrote at the same moment."""
         if not fresh:
             return []
+        if not self._has_indexes:
+            await self.repository.create_indexes()  # without them nothing would be unique
+            self._has_indexes = True
         persons = await self._persons(fresh)
-        made = [await self._referral(one, known) for one, known in zip(fresh, persons, strict=True)]
-        refused = await self.repository.add_referrals([row for _, row in made])
-        return [None if place in refused else accepted for place, (accepted, _) in enumerate(made)]
+        results: list[Result | None] = [Refused("erased")] * len(fresh)
+        rows: dict[int, Document] = {}
+        for place, (one, known) in enumerate(zip(fresh, persons, strict=True)):
+            try:
+                results[place], rows[place] = await self._referral(one, known)
+            except Sealed:
+                continue  # the person's key was destroyed: refused, and nobody else's referral with it
+        refused = await self.repository.add_referrals(list(rows.values()))
+        for number, place in enumerate(rows):
+            if number in refused:
+                results[place] = None
+        return results
 
     async def _persons(self, fresh: Sequence[Submission]) -> list[Known]:
         """The person of each submission, found by identity code or made now."""
@@ -202,10 +217,11 @@ class Intake:
             "notes": await self.vault.seal(known.key, known.person.id, f"notes:{referral.id}", notes),
             "receipt": await self.vault.seal(known.key, known.person.id, f"receipt:{referral.id}", {"receipt": signed}),
         }
-        extra: Document = {"sealed": sealed, "content": self._content(one), "key": known.key}
+        extra: Document = {"sealed": sealed, "content": self._content(one)}
         if one.idempotency_key is not None:
             extra["idempotency_key"] = one.idempotency_key
-        return Accepted(referral, signed, is_new=True), self.repository.referrals.document(referral, events, extra)
+        row = one.context.run(self.repository.referrals.document, referral, events, extra)
+        return Accepted(referral, signed, is_new=True), row
 
     def _received(self, one: Submission, person: Person) -> tuple[Referral, list[EventData]]:
         body, now = one.body, self.effects.now()
@@ -227,7 +243,9 @@ class Intake:
         )
 
     def _content(self, one: Submission) -> str:
-        return self.master.content(one.body.model_dump_json().encode())
+        """Tells whether two bodies say the same: spelt out or left to a default, composed letters or not."""
+        said = one.body.model_dump_json(exclude_defaults=True)
+        return self.master.content(unicodedata.normalize("NFC", said).encode())
 
 
 def sha256(raw: bytes) -> str:

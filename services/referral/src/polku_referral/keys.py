@@ -38,7 +38,11 @@ class SigningKeys:
 
     def _sealed(self, number: int) -> Document:
         key = ECKey.generate_key("P-256", {"kid": f"polku-{number}", "use": "sig", "alg": ALGORITHM})
-        return {"made_at": self.effects.now(), "kid": key.kid, "key": self.master.signing_box.encrypt(key.as_pem(private=True))}
+        return {
+            "made_at": self.effects.now(),
+            "kid": key.kid,
+            "key": self.master.signing_box.encrypt(key.as_pem(private=True)),
+        }
 
     def _open(self, row: Document) -> ECKey:
         pem = self.master.signing_box.decrypt(row["key"])

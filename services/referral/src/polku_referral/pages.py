@@ -1,5 +1,6 @@
 """HTML for people: the inbox and one referral."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from polku_referral.desk import Desk
 from polku_referral.model.referral import COMMANDS
 from polku_referral.model.refusals import Refused
 from polku_referral.repository import ORDERS, scope_of
-from polku_referral.texts import REFUSED, WRONG
+from polku_referral.texts import WRONG
 from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -26,6 +27,7 @@ from polku_web.pages import fragment_or_page, render
 from polku_web.paging import Window, after_key, page, window
 
 INBOX = "/referral/referrals"
+VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
 router = APIRouter(include_in_schema=False)
 
 Reader = Annotated[Principal, Depends(staff(*PROJECT, "referrer"))]
@@ -71,22 +73,19 @@ async def decline(request: Request, who: Coordinator, desk: AtDesk, referral_id:
 async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str, command: str) -> Response:
     """Carries out a form; what is wrong with it is shown beside its fields, a lost race with the present state."""
     values = await typed(request)
-    seen = int(values["version"]) if values["version"].isdigit() else 0
+    seen = int(values["version"]) if VERSION.fullmatch(values["version"]) else 0
     fields = said(values, "version")
     try:
         if command == "accept":
             await desk.accept(who, referral_id, seen, AcceptIn.model_validate(fields))
         else:
             await desk.decline(who, referral_id, seen, DeclineIn.model_validate(fields))
-    except LostRace:
-        return await _referral(request, desk, who, referral_id, 409, conflict=True, values=values)
     except ValidationError as error:
         wrong = {str(problem["loc"][0]): _of_form(problem["type"]) for problem in error.errors(include_input=False)}
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
-    except Refused as refused:
-        if refused.code != "invalid":
-            wrong = {"form": REFUSED[refused.code]}
-            return await _referral(request, desk, who, referral_id, 409, wrong=wrong, values=values)
+    except (LostRace, Refused) as refused:
+        if isinstance(refused, LostRace) or not refused.wrong:
+            return await _referral(request, desk, who, referral_id, 409, conflict=True, values=values)
         wrong = {field: WRONG[code] for field, code in refused.wrong}
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
     return RedirectResponse(f"{INBOX}/{referral_id}?done={command}", 303)

@@ -112,7 +112,8 @@ def _wrong_password(password: str, again: str) -> dict[str, Message]:
     if not password and not again:
         return {}
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        return {"password": msg("Use at least %(shortest)s characters.", shortest=MIN_PASSWORD)}
+        limits = {"shortest": MIN_PASSWORD, "longest": MAX_PASSWORD}
+        return {"password": msg("Use %(shortest)s to %(longest)s characters.", **limits)}
     return {} if password == again else {"again": msg("The two passwords are not the same.")}
 
 

@@ -21,6 +21,7 @@ WRONG: Mapping[str, Message] = {
     "identity-artificial": msg("The identity code is from the artificial range; this service takes real ones."),
     "identity-not-artificial": msg("This is a test service: use an identity code from the artificial range."),
     "identity-future": msg("The identity code’s date of birth is in the future."),
+    "too-long-ago": msg("Nobody who was born on this day can still be alive."),
     "not-a-day": msg("Give the day, for example 5.3.2026."),
     "not-valid": msg("This value is not valid."),
 }

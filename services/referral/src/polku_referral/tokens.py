@@ -3,6 +3,7 @@ under the stricter rules of RFC 10070: the audience of an assertion is the issue
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,9 @@ MAX_ASSERTION = 8192
 ASSERTION_S = 300
 LEEWAY_S = 30
 TOKEN_S = 600
+LATEST = 2**53
+CLIENT_ID = re.compile(r"[!-~]{1,64}", re.ASCII)
+JTI = re.compile(r"[!-~]{8,128}", re.ASCII)
 
 
 class InvalidClient(Exception):
@@ -86,9 +90,7 @@ class Tokens:
             raise InvalidClient
         if issued > now + LEEWAY_S or since > now + LEEWAY_S or issued < now - ASSERTION_S - LEEWAY_S:
             raise InvalidClient
-        jti = claims.get("jti")
-        if not isinstance(jti, str) or not 8 <= len(jti) <= 128:
-            raise InvalidClient
+        _text(claims, "jti", JTI)
 
     async def _use_once(self, client_id: str, claims: Mapping[str, Any]) -> None:
         until = self.effects.now() + timedelta(seconds=ASSERTION_S + 2 * LEEWAY_S)
@@ -101,9 +103,16 @@ class Tokens:
 def _moment(claims: Mapping[str, Any], name: str, now: float) -> float:
     """A NumericDate claim (RFC 7519 §2). `exp` must be there, the others may be absent."""
     value = claims.get(name) if name == "exp" else claims.get(name, now)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < LATEST:
         raise InvalidClient
     return float(value)
+
+
+def _text(claims: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or form.fullmatch(value) is None:
+        raise InvalidClient
+    return value
 
 
 def _claimed_client(assertion: str) -> str:
@@ -112,10 +121,7 @@ def _claimed_client(assertion: str) -> str:
         claimed = json.loads(jws.extract_compact(assertion.encode()).payload)
     except (JoseError, ValueError, TypeError):
         raise InvalidClient from None
-    client_id = claimed.get("sub") if isinstance(claimed, dict) else None
-    if not isinstance(client_id, str):
-        raise InvalidClient
-    return client_id
+    return _text(claimed if isinstance(claimed, dict) else {}, "sub", CLIENT_ID)
 
 
 def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -7,7 +7,9 @@ checked when it is opened.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Context
 from typing import Any
 
 from bson import Binary
@@ -20,6 +22,7 @@ from polku_referral.master import MasterKey
 from polku_runtime.mongo import CODEC, Document
 from polku_runtime.trouble import is_infrastructure, name_of
 
+FILL_AGAIN_S = 1.0
 KEY_CACHE_MS = 5000
 """How long a running process can still read after a key was destroyed."""
 
@@ -48,25 +51,27 @@ class Vault:
     async def key(self) -> Binary:
         """A data key for a new person."""
         if self._filling is None and self._spare.maxsize:
-            self._filling = asyncio.create_task(self._fill())
+            # In a context of its own: the deadline of the request that came first is not that of the filling.
+            self._filling = asyncio.create_task(self._fill(), context=Context())
         try:
             return self._spare.get_nowait()
         except asyncio.QueueEmpty:
-            return await self._encryption.create_data_key("local")
+            with _plainly():
+                return await self._encryption.create_data_key("local")
 
     async def seal(self, key: Binary, person_id: str, kind: str, data: Mapping[str, Any]) -> Binary:
-        """kind: the class of the data (identity, contact, notes …), with an id where there are several."""
+        """kind: the class of the data (identity, contact, notes …), with an id where there are several.
+
+        Raises Sealed when the key is destroyed.
+        """
         blob = {"person_id": person_id, "class": kind, "data": dict(data)}
-        return await self._encryption.encrypt(blob, Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random, key_id=key)
+        with _plainly():
+            return await self._encryption.encrypt(blob, Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random, key_id=key)
 
     async def open(self, blob: Binary, person_id: str, kind: str) -> dict[str, Any]:
         """The data. Raises Sealed when the key is destroyed, the blob was changed, or is somebody else's."""
-        try:
+        with _plainly():
             opened = await self._encryption.decrypt(blob)
-        except EncryptionError as error:
-            if is_infrastructure(error.cause):
-                raise error.cause from None
-            raise Sealed from None
         if opened.get("person_id") != person_id or opened.get("class") != kind:
             raise Sealed
         data: dict[str, Any] = opened["data"]
@@ -92,7 +97,17 @@ class Vault:
         while True:
             try:
                 await self._spare.put(await self._encryption.create_data_key("local"))
-            except Exception as error:
-                if not is_infrastructure(error):
-                    raise
-                await asyncio.sleep(1)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next person gets a key all the same
+                log.warning("no spare data key", extra={"error": name_of(error)})
+                await asyncio.sleep(FILL_AGAIN_S)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Says what libmongocrypt wraps: MongoDB cannot answer now, or there is no such key any more."""
+    try:
+        yield
+    except EncryptionError as error:
+        if is_infrastructure(error.cause):
+            raise error.cause from None
+        raise Sealed from None

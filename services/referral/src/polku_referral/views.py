@@ -19,7 +19,7 @@ def referral(
         **shown.model_dump(
             include={
                 "id", "external_id", "case_code", "programme", "route", "service", "state", "version",
-                "received_at", "answer_due", "reason", "accepted_on", "outcome", "concluded_on",
+                "referred_on", "received_at", "answer_due", "reason", "accepted_on", "outcome", "concluded_on",
             }
         ),
         reason_text=reason_text,

@@ -63,7 +63,7 @@ class PersonIn(Strict):
     @model_validator(mode="after")
     def _known_somehow(self) -> "PersonIn":
         if self.identity_code is None and self.date_of_birth is None:
-            raise PydanticCustomError("identity-needed", KNOWN_BY_NOTHING.msgid)  # type: ignore[arg-type]
+            raise PydanticCustomError("identity-needed", KNOWN_BY_NOTHING.msgid)
         return self
 
 
@@ -131,6 +131,7 @@ class ReferralOut(BaseModel):
     service: str
     state: str
     version: int
+    referred_on: date
     received_at: datetime
     answer_due: date
     reason: str | None = None

@@ -11,9 +11,11 @@ from typing import Literal, NamedTuple
 CENTURIES = {"+": 1800, **dict.fromkeys("-YXWVU", 1900), **dict.fromkeys("ABCDEF", 2000)}
 CHECK = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 FORM = re.compile(r"(\d{2})(\d{2})(\d{2})([-+YXWVUABCDEF])(\d{3})([0-9A-Y])", re.ASCII)
+WITHIN = re.compile(rf"(?<![0-9A-Z]){FORM.pattern}(?![0-9A-Z])", re.ASCII)
 LOWEST, ARTIFICIAL = 2, 900
 
 Which = Literal["artificial", "real"]
+_RANGES: tuple[Which, ...] = ("artificial", "real")
 Fault = Literal["form", "date", "number", "check", "artificial", "not-artificial", "future"]
 
 
@@ -47,6 +49,15 @@ def parse(text: str, which: Which, today: date) -> IdentityCode | Fault:  # noqa
     if born > today:
         return "future"
     return IdentityCode(text, born)
+
+
+def holds_code(text: str) -> bool:
+    """True when a code of either range stands somewhere in a text, in capitals or not, as a word of its own.
+
+    A sender's own numbers often look like one (`261120-0001`); only what keeps every rule is taken for one.
+    """
+    codes = (found[0] for found in WITHIN.finditer(text.upper()))
+    return any(isinstance(parse(code, which, date.max), IdentityCode) for code in codes for which in _RANGES)
 
 
 def age_on(born: date, day: date) -> int:
