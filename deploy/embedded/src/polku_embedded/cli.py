@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -83,9 +84,8 @@ def demo(*, as_json: Json = False) -> None:
     print("Referrals arrive from an authority's system now. Each link signs in once:\n")
     for one in said:
         print(f"  {one['role']:<12} {one['sees']}\n               {one['link']}\n")
-    print(
-        f"Whoever signs in with another link in the same browser leaves the earlier role.\nFor developers: {address}/referral/api/v1/docs"
-    )
+    print("Signing in with another link in the same browser leaves the earlier role.")
+    print(f"For developers: {address}/referral/api/v1/docs")
 
 
 @app.command()
@@ -175,6 +175,8 @@ def print_table(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
+    # aiokafka logs every refused connection while a broker is still starting.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     from polku_embedded.commands import add_service_commands
 
     add_service_commands(app)

@@ -82,8 +82,8 @@ def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], 
 
 async def _simulate(folder: DataFolder, children: list[Child], ports: Ports, say: Say) -> None:
     """Starts the demo's life once the demo has been seeded and everything is up."""
-    while not ((folder.path / "demo.json").exists() and all(child.ready for child in children)):
-        await asyncio.sleep(1)
+    while not ((folder.path / "demo.json").exists() and all(child.ready for child in children)):  # noqa: ASYNC110
+        await asyncio.sleep(STATE_S)
 
     async def always() -> bool:
         return True
@@ -99,6 +99,7 @@ async def _simulate(folder: DataFolder, children: list[Child], ports: Ports, say
     )
     children.append(life)
     await life.start()
+    life.ready = True
 
 
 async def _start(servers: list[Child], ours: list[Child], ports: Ports, say: Say) -> None:
