@@ -14,6 +14,9 @@ BACKOFF_S, BACKOFF_MAX_S = 0.5, 10.0
 STEADY_S = 30.0
 """A child that has lived this long starts its backoff anew."""
 LOG_BYTES, LOG_FILES = 10_000_000, 3
+LAST_WORDS_S = 1.0
+NAMED = "polku: "
+"""How our own programs begin the one line that says what a person must mend."""
 
 Say = Callable[[str], None]
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -44,7 +47,9 @@ class Child:
         self.started_at = 0.0
         self.ready = False
         self.process: asyncio.subprocess.Process | None = None
+        self.last_line = ""
         self._keeping: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._failures = 0
 
     @property
@@ -56,20 +61,24 @@ class Child:
         await self._spawn()
         self._keeping = asyncio.create_task(self._keep())
 
-    async def until_ready(self, seconds: float) -> bool:
-        """Waits until it answers; False when it does not in time."""
+    async def until_ready(self, seconds: float) -> str | None:
+        """Waits until it answers; a sentence when it does not, at once when it ended for a reason it names."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            if self.restarts and self.last_line.startswith(NAMED):
+                return f"{self.name}: {self.last_line.removeprefix(NAMED)}"
             if self.pid and await self.answers():
                 self.ready = True
-                return True
+                return None
             await asyncio.sleep(0.1)
-        return False
+        return f"{self.name} was not ready within {seconds:.0f} s; see {self.log_file}"
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL when `stop_s` is over."""
         if self._keeping:
             self._keeping.cancel()
+            # It may be in the middle of starting: asyncio then ends that process itself.
+            await asyncio.wait([self._keeping])
         process = self.process
         if process is None or process.returncode is not None:
             return
@@ -80,6 +89,7 @@ class Child:
             self.say(f"{self.name} did not stop in {self.stop_s:.0f} s and is killed")
             process.kill()
             await process.wait()
+        self.ready = False
 
     async def _spawn(self) -> None:
         self.started_at = time.time()
@@ -100,27 +110,41 @@ class Child:
             assert self.process is not None
             code = await self.process.wait()
             self.ready = False
+            if self._reading:
+                await asyncio.wait([self._reading], timeout=LAST_WORDS_S)
             lived = time.time() - self.started_at
             self._failures = 0 if lived > STEADY_S else self._failures + 1
             pause = min(BACKOFF_S * 2 ** max(self._failures - 1, 0), BACKOFF_MAX_S)
             self.restarts += 1
             self.say(f"{self.name} ended with {code} after {lived:.0f} s; starting it again in {pause:.1f} s")
             await asyncio.sleep(pause)
-            await self._spawn()
+            try:
+                await self._spawn()
+            except OSError as error:
+                # No memory or no process slot just now: the ended process stays ours, and the next round tries again.
+                self.say(f"{self.name} cannot be started: {error.strerror}")
 
     async def _read_output(self, process: asyncio.subprocess.Process) -> None:
-        handler = RotatingFileHandler(self.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+        handler = _Rotating(self.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", delay=True)
         assert process.stdout is not None
         try:
-            while chunk := await process.stdout.readline():
+            while True:
+                try:
+                    chunk = await process.stdout.readline()
+                except ValueError:
+                    chunk = b"(a line too long to keep)\n"
+                if not chunk:
+                    break
                 text = chunk.decode("utf-8", "replace").rstrip("\n")
+                self.last_line = text or self.last_line
                 handler.emit(logging.LogRecord(self.name, logging.INFO, "", 0, text, None, None))
-        except ValueError:
-            # a line longer than the stream's limit: let it go, the child must not block on its pipe
-            while await process.stdout.read(65536):
-                continue
         finally:
             handler.close()
+
+
+class _Rotating(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """A full disk loses log lines and nothing else: the child must not block on its pipe."""
 
 
 def die_with_parent() -> None:

@@ -1,6 +1,7 @@
 """`polku …`: one command for people. Exit codes: 0 done, 1 failed, 2 partly."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -16,23 +17,31 @@ from rich.table import Table
 
 from polku_embedded import Trouble
 from polku_embedded.folder import DataFolder
+from polku_embedded.ports import Ports
 from polku_embedded.supervisor import TOPICS_FILE
 from polku_embedded.supervisor import up as supervise
 from polku_runtime import topics as topic_plans
 from polku_runtime.settings import Settings, load
+from polku_runtime.trouble import is_infrastructure, name_of
 
 READY_S = 120.0
 DOWN_S = 30.0
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Polku: service pathways that can be followed.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Polku: service pathways that can be followed.",
+)
 topics_app = typer.Typer(no_args_is_help=True, help="The topics of this installation.")
 app.add_typer(topics_app, name="topics")
 
 
 def say(text: str) -> None:
     """One line of progress on standard error."""
-    print(f"polku: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk under a redirected output must not end the supervisor
+        print(f"polku: {text}", file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -110,16 +119,20 @@ def topics_apply(
     file: Annotated[Path, typer.Option(help="The topics as they should be.")] = TOPICS_FILE,
     *,
     single_node: Annotated[bool, typer.Option(help="One broker: replication 1.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Create missing topics; fail when the cluster differs from the file."""
     use_settings_of(DataFolder())
     settings = load(Settings)
     plan = topic_plans.read(file)
     applied = asyncio.run(topic_plans.apply(settings.kafka, settings.namespace, plan, single_node=single_node))
-    for name in applied.created:
-        say(f"created {name}")
-    for line in applied.drift:
-        say(f"drift: {line}")
+    if as_json:
+        print(json.dumps({"created": applied.created, "drift": applied.drift}))
+    else:
+        for name in applied.created:
+            say(f"created {name}")
+        for line in applied.drift:
+            say(f"drift: {line}")
     raise typer.Exit(1 if applied.drift else 0)
 
 
@@ -155,12 +168,9 @@ def start_detached(folder: DataFolder) -> None:
 
 def use_settings_of(folder: DataFolder) -> None:
     """Commands that talk to a running embedded edition take its settings, unless the environment says others."""
-    kept = folder.path / "ports.json"
-    if kept.exists():
-        from polku_embedded.folder import Ports
-
-        ports = Ports(web=int(os.environ.get("POLKU_PORT") or 8700), **json.loads(kept.read_text("utf-8")))
-        os.environ.update(folder.environment(ports))
+    kept = folder.kept_ports()
+    if kept:
+        os.environ.update(folder.environment(Ports(**kept)))
 
 
 def print_table(title: str, rows: list[dict[str, Any]]) -> None:
@@ -180,7 +190,12 @@ def main() -> None:
     from polku_embedded.commands import add_service_commands
 
     add_service_commands(app)
-    app()
+    try:
+        app()
+    except Exception as error:
+        if not is_infrastructure(error):
+            raise
+        raise Trouble(f"Kafka or MongoDB does not answer ({name_of(error)}); see: polku status") from None
 
 
 if __name__ == "__main__":

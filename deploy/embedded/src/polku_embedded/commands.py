@@ -21,6 +21,9 @@ from polku_runtime.settings import Settings, load
 Service = Annotated[str, typer.Argument(help=", ".join(SERVICES))]
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids as `list` shows them.")]
 
+STARTING = ("up", "down", "demo")
+"""Commands that decide the settings themselves; what the last start had would be in their way."""
+
 letters_app = typer.Typer(no_args_is_help=True, help="Records that could not be applied.")
 
 
@@ -30,8 +33,9 @@ def add_service_commands(app: typer.Typer) -> None:
     from polku_referral import cli as referral
 
     @app.callback()
-    def settings() -> None:
-        use_settings_of(DataFolder())
+    def settings(context: typer.Context) -> None:
+        if context.invoked_subcommand not in STARTING:
+            use_settings_of(DataFolder())
 
     app.add_typer(letters_app, name="dead-letters")
     app.command()(republish)

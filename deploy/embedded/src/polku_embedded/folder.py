@@ -4,28 +4,29 @@ import fcntl
 import json
 import os
 import secrets
-import socket
+import shutil
+import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from cryptography.fernet import Fernet
 
 from polku_embedded import Trouble
-from polku_embedded.servers import free_port
+from polku_embedded.ports import Ports, free_port, in_use
 
 MASTER_KEY_BYTES = 96
 """The size of a local master key for client-side field-level encryption."""
 
-
-@dataclass(frozen=True)
-class Ports:
-    web: int
-    worker: int
-    kafka: int
-    controller: int
-    mongo: int
+NEEDED_BYTES = 500_000_000
+"""A new database takes 300 MB before it holds anything; the rest is for the first days."""
+WEB_PORT = 8700
+OWN_PORTS = ("worker", "kafka", "controller", "mongo")
+LEFTOVERS_S = 10.0
+"""Children of a supervisor that was killed leave by themselves, but not at once."""
+CHECKOUT = Path(__file__).resolve().parents[4]
+"""Where deploy/kafka and the front-end files are."""
 
 
 class DataFolder:
@@ -42,12 +43,17 @@ class DataFolder:
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("a+")
+            free = shutil.disk_usage(self.path).free
         except OSError as error:
             raise Trouble(f"the data folder {self.path} cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Trouble(f"already running on {self.path} (stop it with: polku down)") from None
+        if free < NEEDED_BYTES:
+            raise Trouble(
+                f"only {free // 10**6} MB are free for the data folder {self.path}, {NEEDED_BYTES // 10**6} are needed"
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -66,20 +72,31 @@ class DataFolder:
         return None
 
     def ports(self) -> Ports:
-        """The same ports at every start; the web port is POLKU_PORT's. Raises Trouble when one is in use."""
-        web = int(os.environ.get("POLKU_PORT") or 8700)
-        file = self.path / "ports.json"
-        if file.exists():
-            kept = json.loads(file.read_text("utf-8"))
-        else:
-            kept = {name: free_port() for name in ("worker", "kafka", "controller", "mongo")}
-            self.write("ports.json", json.dumps(kept))
-        ports = Ports(web=web, **kept)
-        for name, port in asdict(ports).items():
-            if in_use(port):
-                hint = " (choose another by POLKU_PORT)" if name == "web" else f" (remove {file} for new ones)"
-                raise Trouble(f"port {port} for {name} is in use{hint}")
+        """The ports of the last start; POLKU_PORT moves the web's. One of our own that is taken is replaced.
+
+        Raises Trouble when the web's is in use: people have its address.
+        """
+        kept = self.kept_ports()
+        web = _port_setting() or kept.get("web") or WEB_PORT
+        mine = {name: kept.get(name) or free_port() for name in OWN_PORTS}
+        died = self.state().get("phase", "stopped") != "stopped"
+        deadline = time.monotonic() + (LEFTOVERS_S if died else 0.0)
+        while any(in_use(port) for port in (web, *mine.values())) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if in_use(web):
+            raise Trouble(f"port {web} for web is in use (choose another by POLKU_PORT)")
+        ports = Ports(web=web, **{name: free_port() if in_use(port) else port for name, port in mine.items()})
+        self.write("ports.json", json.dumps(asdict(ports)))
         return ports
+
+    def kept_ports(self) -> dict[str, int]:
+        """The ports of the last start; empty before the first."""
+        file = self.path / "ports.json"
+        try:
+            kept: dict[str, int] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        except (OSError, ValueError):
+            raise Trouble(f"{file} cannot be read; remove it for new ports") from None
+        return kept
 
     def secret(self, name: str, make: Any) -> Path:
         """A file that only the owner can read, made once."""
@@ -104,7 +121,7 @@ class DataFolder:
             "POLKU_JWKS_URL": f"{origin}/referral/oauth/jwks",
             "POLKU_SESSION_KEYS": keys.read_text("utf-8").strip(),
             "POLKU_MASTER_KEY_FILE": str(master),
-            "POLKU_STATIC_DIR": str(Path("build/static").resolve()),
+            "POLKU_STATIC_DIR": str(CHECKOUT / "build" / "static"),
             "POLKU_DATA": str(self.path),
             **(json.loads(kept.read_text("utf-8")) if kept.exists() else {}),
         }
@@ -140,11 +157,10 @@ class DataFolder:
         return said
 
 
-def in_use(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+def _port_setting() -> int | None:
+    said = os.environ.get("POLKU_PORT")
+    if not said:
+        return None
+    if not said.isdecimal() or not 0 < int(said) < 65536:
+        raise Trouble(f"wrong setting: POLKU_PORT: {said} is no port")
+    return int(said)

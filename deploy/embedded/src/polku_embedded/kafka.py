@@ -7,6 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from polku_embedded import Trouble
+from polku_embedded.ports import listens
 from polku_embedded.tools import java
 
 HEAP = "-Xmx256m"
@@ -75,6 +76,8 @@ def prepare(jars: Path, data: Path, port: int, controller_port: int) -> list[str
 
 async def answers(port: int) -> bool:
     """True when the broker serves metadata and has a controller."""
+    if not listens(port):
+        return False
     admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=2000)
     try:
         await admin.start()

@@ -5,6 +5,7 @@ from pathlib import Path
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from polku_embedded.ports import listens
 from polku_embedded.tools import mongod
 
 SET = "rs0"
@@ -40,6 +41,8 @@ def uri(port: int) -> str:
 
 async def answers(port: int) -> bool:
     """True when the node is primary; makes the set when it is new, or when its port has changed."""
+    if not listens(port):
+        return False
     address = f"127.0.0.1:{port}"
     client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
         address, directConnection=True, serverSelectionTimeoutMS=1000

@@ -1,7 +1,6 @@
 """Throw-away servers for tests: a real Kafka and a real mongod on free loopback ports."""
 
 import asyncio
-import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -10,17 +9,14 @@ from pathlib import Path
 
 from polku_embedded import Trouble, mongodb
 from polku_embedded import kafka as kafka_node
+from polku_embedded.child import die_with_parent
 from polku_embedded.jars import kafka_jars
+from polku_embedded.ports import free_port
+
+__all__ = ["free_port", "kafka", "mongod", "running"]
 
 START_S = 60.0
 STOP_S = 10.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -44,9 +40,16 @@ def mongod(folder: Path) -> Iterator[str]:
 def running(command: Sequence[str], log: Path, answers: Callable[[], Awaitable[bool]]) -> Iterator[None]:
     """Runs a program while the block lasts, from when it answers. Raises Trouble when it does not start."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - two C calls, and no thread of ours holds a lock
+            process_group=0,
+        )
     try:
-        asyncio.run(_until(answers, process))
+        asyncio.run(_until(answers, process, log))
         yield
     finally:
         process.terminate()
@@ -57,9 +60,14 @@ def running(command: Sequence[str], log: Path, answers: Callable[[], Awaitable[b
             process.wait()
 
 
-async def _until(answers: Callable[[], Awaitable[bool]], process: "subprocess.Popen[bytes]") -> None:
+async def _until(answers: Callable[[], Awaitable[bool]], process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + START_S
     while not await answers():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise Trouble(f"{Path(process.args[0]).name} did not start")  # type: ignore[index, arg-type]
+            raise Trouble(f"a server did not start: {last_line(log)}")
         await asyncio.sleep(0.1)
+
+
+def last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

@@ -137,7 +137,7 @@ async def hold_sessions(world: World) -> float:
     }
     session = (await world.coach.command(SESSIONS, plan)).json()
     if not ahead and "id" in session:
-        marks = {one["person_id"]: _attendance(world) for one in chosen}
+        marks = {one["pathway_id"]: _attendance(world) for one in chosen}
         held = {"held_on": day.isoformat(), "minutes": plan["minutes"], "marks": marks}
         await world.coach.command(f"{SESSIONS}/{session['id']}/hold", held, session["version"])
     return 4.0
