@@ -121,7 +121,7 @@ FIELDS: list[tuple[str, Any, str]] = [
     *(("person__email", value, "/person/email") for value in ("aino", "a@b@c", "a b@c", "@", "a" * 101 + "@b")),
     # Characters that hide or turn what is written.
     *(
-        ("person__family_name", f"Testinen{c}", "/person/family_name")
+        ("person__family_name", f"Testi{c}nen", "/person/family_name")
         for c in ("\x07", "\x1b[31m", "\u202e", "\u2066", "\x85")
     ),
     ("person__family_name", "Testi\u0000nen", "/person/family_name"),
@@ -137,13 +137,15 @@ FIELDS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "pointer"), FIELDS)
-async def test_fields_that_do_not_hold(sender: Sender, desk: Desk, field: str, value: Any, pointer: str) -> None:
-    answer = await sender.post(body(**{field: value}))
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
-    await nothing_happened(answer.text, desk)
+async def test_fields_that_do_not_hold(sender: Sender, desk: Desk) -> None:
+    for field, value, pointer in FIELDS:
+        answer = await sender.post(body(**{field: value}))
+        case = f"{field}: {value!r:.40}"
+        assert answer.status_code == 422, case
+        assert answer.headers["content-type"] == "application/problem+json", case
+        assert answer.json()["code"] == "invalid", case
+        assert pointer in [error["pointer"] for error in answer.json()["errors"]], case
+        await nothing_happened(answer.text, desk)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +162,8 @@ async def test_fields_that_do_not_hold(sender: Sender, desk: Desk, field: str, v
         ("０10594Y9032", "identity-form"),
         ("010594Y9032\u200b", "identity-form"),
         ("100190-000W", "identity-number"),
-        ("100926A929S", "identity-future"),
-        ("010100+9998", "too-long-ago"),
+        ("100926A929C", "identity-future"),
+        ("010100+999N", "too-long-ago"),
     ],
 )
 async def test_identity_codes_that_are_none(sender: Sender, desk: Desk, code: str, fault: str) -> None:
