@@ -1,10 +1,10 @@
 # Each target makes its own set-up and does only what is missing.
 
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 SETUP := python3 deploy/setup.py
 POLKU := .venv/bin/polku
 PYTHON := .venv/bin/python
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: setup demo up down test check bench faults clean
 
