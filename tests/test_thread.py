@@ -56,7 +56,7 @@ async def test_a_referral_becomes_a_figure_and_its_sender_hears_the_outcome(inst
         session = (await coordinator.command("/activities/api/v1/sessions", plan)).json()
         held = await coordinator.command(
             f"/activities/api/v1/sessions/{session['id']}/hold",
-            {"held_on": day(20), "minutes": 60, "marks": {pathway["person_id"]: {"attendance": "present"}}},
+            {"held_on": day(20), "minutes": 60, "marks": {pathway["id"]: {"attendance": "present"}}},
             session["version"],
         )
         assert held.status_code == httpx.codes.OK

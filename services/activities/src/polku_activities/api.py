@@ -9,6 +9,7 @@ from starlette.requests import Request
 from polku_activities import queries, views
 from polku_activities.commands import (
     CancelIn,
+    ChangeIn,
     ChoiceList,
     CorrectIn,
     HoldIn,
@@ -76,9 +77,9 @@ async def one_session(response: Response, who: Reader, desk: AtDesk, session_id:
 
 @router.post("/sessions/{session_id}/change")
 async def change(
-    request: Request, response: Response, who: Reader, desk: AtDesk, session_id: str, wish: PlanIn
+    request: Request, response: Response, who: Reader, desk: AtDesk, session_id: str, wish: ChangeIn
 ) -> SessionOut:
-    """Another time, place or people, while the session is planned."""
+    """Another time, place or people, while the session is planned: the whole plan as it is to be."""
     return await _done(response, desk, desk.change(who, session_id, expected_version(request), wish))
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from polku_activities import api, consumer, pages
+from polku_activities import api, consumer, form_pages, pages
 from polku_activities.desk import Desk
 from polku_activities.repository import SESSIONS, Sessions
 from polku_runtime import mongo
@@ -31,7 +31,7 @@ def create_api(settings: Settings, *, effects: Effects | None = None, door: Door
     return create_app(
         SERVICE,
         settings,
-        routers=(api.router, pages.router),
+        routers=(api.router, pages.router, form_pages.router),
         lifespan=lifespan,
         live={SESSIONS: lambda session_id: ("sessions", f"session-{session_id}")},
         effects=used,

@@ -1,27 +1,53 @@
 """What may be asked of a session, as the API and the forms say it. Unknown fields are refused."""
 
-from datetime import date, datetime
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from polku_activities.model.session import LONGEST, MOST, Attendance, Mark
+from polku_activities.model.session import LONGEST, MOST, SHORTEST, THERE, Attendance, Mark
+
+FIRST, LAST = date(2020, 1, 1), date(2099, 12, 31)
+"""Days outside are slips of the hand."""
+ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _written(kind: str) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        # Pydantic would also take a number, or digits alone, for seconds since 1970.
+        if isinstance(value, date) or (isinstance(value, str) and ISO.match(value)):
+            return value
+        raise PydanticCustomError(kind, "This value is not valid.")
+
+    return check
+
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Minutes = Annotated[int, Field(ge=5, le=LONGEST, description="Minutes.")]
+Minutes = Annotated[int, Field(ge=SHORTEST, le=LONGEST, description="Minutes.")]
+Day = Annotated[date, BeforeValidator(_written("date_type")), Field(ge=FIRST, le=LAST)]
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written("datetime_type")),
+    Field(ge=datetime(FIRST.year, 1, 1, tzinfo=UTC), le=datetime(LAST.year, 12, 31, tzinfo=UTC)),
+]
 
 
 class Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class PlanIn(Command):
-    """pathway_ids: who takes part. coach_id: the caller when left out. starts_at: with its offset from UTC."""
+class ChangeIn(Command):
+    """The plan as it is to be. starts_at: with its offset from UTC. pathway_ids: who takes part.
 
-    programme: Code
+    coach_id: when left out the caller, and of a session that is planned already whoever leads it.
+    """
+
     activity: Code
-    starts_at: AwareDatetime
+    starts_at: Instant
     minutes: Minutes
     group: bool = True
     coach_id: Id | None = None
@@ -29,41 +55,39 @@ class PlanIn(Command):
     pathway_ids: Annotated[list[Id], Field(max_length=MOST)] = []
 
 
+class PlanIn(ChangeIn):
+    programme: Code
+
+
 class MarkIn(Command):
-    """minutes: the session's when left out for somebody who was there."""
+    """minutes: how long the person was there; left out, for the whole session."""
 
     attendance: Attendance
     minutes: Annotated[int, Field(ge=0, le=LONGEST)] | None = None
     reason: Code | None = None
 
-    def mark(self, of_session: int) -> Mark:
-        there = self.attendance in ("present", "late")
-        minutes = self.minutes if self.minutes is not None else of_session if there else 0
+    def mark(self, session_minutes: int) -> Mark:
+        whole = session_minutes if self.attendance in THERE else 0
+        minutes = whole if self.minutes is None else self.minutes
         return Mark(attendance=self.attendance, minutes=minutes, reason=self.reason)
 
 
 class HoldIn(Command):
-    """marks: person id → attendance, for every participant. walk_ins: further pathways of people who came."""
+    """marks: pathway id → attendance, for every participant and everybody who came without being planned."""
 
-    held_on: date
+    held_on: Day
     minutes: Minutes
     marks: Annotated[dict[Id, MarkIn], Field(max_length=MOST)]
-    walk_ins: Annotated[list[Id], Field(max_length=MOST)] = []
 
 
 class CorrectIn(Command):
-    person_id: Id
+    pathway_id: Id
     mark: MarkIn
     reason: Code
 
 
 class CancelIn(Command):
     reason: Code
-
-
-class ActOut(BaseModel):
-    by: str
-    at: datetime
 
 
 class ParticipantOut(BaseModel):

@@ -1,8 +1,8 @@
-"""What activities listens to: pathways that open, close and open again; a staff change is remembered."""
+"""What activities listens to: pathways that open, close and open again, and staff."""
 
 from polku_activities.repository import Sessions
 from polku_events import Event
-from polku_events.pathway import ParticipationReopened, PathwayClosed, PathwayOpened
+from polku_events.pathway import ParticipationReopened, PathwayClosed, PathwayOpened, PathwayStageChanged
 from polku_events.referral import StaffChanged
 from polku_runtime.access import remember_staff
 from polku_runtime.dispatch import each
@@ -18,6 +18,8 @@ def consume(sessions: Sessions) -> Apply:
             PathwayOpened: opened(sessions),
             PathwayClosed: turned(sessions, is_open=False),
             ParticipationReopened: turned(sessions, is_open=True),
+            # A pathway that closed before its start is reopened by a change of stage alone.
+            PathwayStageChanged: turned(sessions, is_open=True),
             StaffChanged: remember_staff(sessions.database),
         }
     )
@@ -29,19 +31,19 @@ def opened(sessions: Sessions) -> Handler:
     async def learn(event: Event) -> Outcome:
         data = event.data
         assert isinstance(data, PathwayOpened)
-        about = data.model_dump(include={"person_id", "case_code", "programme", "coordinator_id"})
-        return _said(await sessions.learn(data.pathway_id, event.version, about=about, is_open=True))
+        about = data.model_dump(include={"person_id", "case_code", "programme"})
+        return _said(await sessions.learn(data.pathway_id, event.version, is_open=True, about=about))
 
     return learn
 
 
 def turned(sessions: Sessions, *, is_open: bool) -> Handler:
-    """The pathway closed, or was opened again."""
+    """The pathway closed, or is open (again)."""
 
     async def learn(event: Event) -> Outcome:
         data = event.data
-        assert isinstance(data, PathwayClosed | ParticipationReopened)
-        return _said(await sessions.learn(data.pathway_id, event.version, about=None, is_open=is_open))
+        assert isinstance(data, PathwayClosed | ParticipationReopened | PathwayStageChanged)
+        return _said(await sessions.learn(data.pathway_id, event.version, is_open=is_open))
 
     return learn
 

@@ -1,121 +1,155 @@
-"""What the plain forms say, as commands; and what is wrong with them, by field."""
+"""The plain forms: what they start with, and the commands that they become."""
 
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.requests import Request
 
-from polku_activities.commands import CancelIn, CorrectIn, HoldIn, PlanIn
+from polku_activities.commands import CancelIn, ChangeIn, CorrectIn, HoldIn, PlanIn
 from polku_activities.desk import Desk
-from polku_activities.model.refusals import Refused
-from polku_activities.model.session import Participant, Session
-from polku_runtime.access import Principal
-from polku_web.formats import HELSINKI
-from polku_web.forms import Fields, iso_day, said
+from polku_activities.model.session import Plan, Session
+from polku_web.formats import HELSINKI, local_day
+from polku_web.forms import Fields, iso_day, typed
 
 CLOCK = re.compile(r"(\d{1,2})[.:](\d{2})", re.ASCII)
-USUAL_MINUTES, USUAL_START = 120, "09:00"
+USUAL = Fields(clock="09:00", minutes="120", group="yes")
+MARK = {"attendance": "attendance", "minutes": "minutes", "reason": "absence_reason"}
+"""What a command says of one attendance, and its field in a form; in a row the field ends with `-<pathway id>`."""
 
 
-async def chosen(request: Request, name: str) -> frozenset[str]:
-    """The values of checkboxes of one name."""
-    return frozenset(value for value in (await request.form()).getlist(name) if isinstance(value, str))
+@dataclass(frozen=True)
+class Sent:
+    """A form as it came, or as it is first shown. ticked: the pathways whose boxes were ticked."""
+
+    values: Fields = field(default_factory=Fields)
+    ticked: frozenset[str] = frozenset()
+
+    @property
+    def version(self) -> int:
+        """The version that the form was made from; 0, which no session has, when the field was tampered with."""
+        text = self.values["version"]
+        return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
 
 
-def version(values: Fields) -> int:
-    return int(values["version"]) if values["version"].isdigit() else 0
+@dataclass(frozen=True)
+class Attempt:
+    """A form to show: as it is first, or as it came and was not carried out.
+
+    form: which one came. wrong: code by field. overtaken: the session is not any more as the form has seen it.
+    """
+
+    sent: Sent = Sent()
+    form: str = ""
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    overtaken: bool = False
+
+    @property
+    def status(self) -> int:
+        if self.overtaken:
+            return 409
+        return 422 if self.wrong else 200
 
 
-def first_plan(desk: Desk, who: Principal) -> Fields:
-    """What an empty form starts with: tomorrow morning, in the reader's first programme."""
-    programme = min(who.programmes, default="")
-    day = (desk.today + timedelta(days=1)).isoformat()
-    return Fields(programme=programme, day=day, clock=USUAL_START, minutes=str(USUAL_MINUTES), group="yes")
+async def sent(request: Request) -> Sent:
+    """What the request's form holds."""
+    boxes = (await request.form()).getlist("pathway_ids")
+    return Sent(await typed(request), frozenset(box for box in boxes if isinstance(box, str)))
 
 
-def present_plan(session: Session) -> Fields:
-    plan, starts = session.plan, session.plan.starts_at.astimezone(HELSINKI)
-    return Fields(
-        programme=session.programme,
+def first_plan(desk: Desk, programme: str) -> Sent:
+    """What an empty form starts with: tomorrow morning."""
+    day = desk.today + timedelta(days=1)
+    return Sent(Fields(USUAL, programme=programme, day=day.isoformat()))
+
+
+def present_plan(session: Session) -> Sent:
+    """The form of a session as it is planned now."""
+    plan = session.plan
+    values = Fields(
         activity=plan.activity,
-        day=starts.date().isoformat(),
-        clock=starts.strftime("%H:%M"),
+        day=local_day(plan.starts_at).isoformat(),
+        clock=f"{plan.starts_at.astimezone(HELSINKI):%H:%M}",
         minutes=str(plan.minutes),
         group="yes" if plan.group else "no",
         place=plan.place,
     )
+    return Sent(values, frozenset(one.pathway_id for one in plan.participants))
 
 
-def plan(values: Mapping[str, str], pathway_ids: Iterable[str]) -> PlanIn:
-    """Raises ValidationError; day and clock are Helsinki's."""
-    fields: dict[str, Any] = said(values, "version", "day", "clock", "group", "pathway_ids")
-    starts = _instant(values.get("day", ""), values.get("clock", ""))
-    if starts is not None:
-        fields["starts_at"] = starts
-    return PlanIn.model_validate({**fields, "group": values.get("group") != "no", "pathway_ids": sorted(pathway_ids)})
+def first_attendance(desk: Desk, plan: Plan) -> Sent:
+    """Held as planned, today at the latest, and everybody was there."""
+    day = min(desk.today, local_day(plan.starts_at))
+    return Sent(Fields(held_on=day.isoformat(), minutes=str(plan.minutes)))
 
 
-def hold(values: Fields, people: Iterable[Participant], walk_ins: Iterable[str]) -> HoldIn:
-    """One attendance per person; who is not marked otherwise was there for the whole session."""
-    marks: dict[str, Any] = {}
-    for one in people:
-        attendance = values[f"attendance-{one.person_id}"] or "present"
-        reason = values[f"reason-{one.person_id}"]
-        marks[one.person_id] = {
-            "attendance": attendance,
-            # A reason that was left beside somebody who was there after all is not meant.
-            "reason": reason if reason and attendance.startswith("absent") else None,
-        }
-    fields: dict[str, Any] = {"held_on": iso_day(values["held_on"]), "minutes": values["minutes"]}
-    return HoldIn.model_validate({**fields, "marks": marks, "walk_ins": sorted(walk_ins)})
+# -- as commands; each raises ValidationError ---------------------------------------------------------------------
 
 
-def correction(values: Fields) -> CorrectIn:
-    mark = {"attendance": values["attendance"], "reason": values["absence_reason"] or None}
-    return CorrectIn.model_validate({"person_id": values["person_id"], "mark": mark, "reason": values["reason"]})
+def plan(form: Sent) -> PlanIn:
+    return PlanIn.model_validate({**_plan(form), "programme": form.values["programme"]})
 
 
-def cancellation(values: Fields) -> CancelIn:
-    return CancelIn.model_validate(said(values, "version"))
+def change(form: Sent) -> ChangeIn:
+    return ChangeIn.model_validate(_plan(form))
 
 
-def faults(error: ValidationError | Refused) -> dict[str, str]:
-    """Code of what is wrong, by the field's name in the form; `form` where no field is to blame."""
-    if isinstance(error, Refused):
-        if error.code != "invalid":
-            return {"form": error.code}
-        return {_field(wrong.field): wrong.code for wrong in error.wrong}
-    found: dict[str, str] = {}
-    for problem in error.errors(include_input=False, include_url=False):
-        found.setdefault(_field("/".join(str(part) for part in problem["loc"])), _code(problem["type"]))
-    return found
+def hold(form: Sent) -> HoldIn:
+    """A row per planned person; who is ticked came without being planned, and stayed to the end."""
+    planned = [name.removeprefix("attendance-") for name in form.values if name.startswith("attendance-")]
+    marks: dict[str, Any] = {pathway_id: {"attendance": "present"} for pathway_id in form.ticked}
+    marks |= {pathway_id: _mark(form.values, f"-{pathway_id}") for pathway_id in planned}
+    return HoldIn.model_validate({**_filled(form.values, "held_on", "minutes"), "marks": marks})
 
 
-def _field(path: str) -> str:
-    """`marks/<person>` → `attendance-<person>`; `mark/reason` → `absence_reason`; `starts_at` → `clock`."""
-    head, _, rest = path.partition("/")
-    if head == "marks":
-        return f"attendance-{rest.partition('/')[0]}"
-    if head == "mark":
-        return "absence_reason" if rest in ("", "reason") else "attendance"
-    return {"starts_at": "clock", "pathway_ids": "participants", "walk_ins": "participants"}.get(head, head)
+def correct(form: Sent) -> CorrectIn:
+    return CorrectIn.model_validate({**_filled(form.values, "pathway_id", "reason"), "mark": _mark(form.values, "")})
 
 
-def _code(kind: str) -> str:
-    if kind == "missing" or kind.startswith("string_too_short"):
-        return "needed"
-    return "not-a-day" if kind.startswith("date_") else "not-valid"
+def cancel(form: Sent) -> CancelIn:
+    return CancelIn.model_validate(_filled(form.values, "reason"))
 
 
-def _instant(day: str, clock: str) -> datetime | None:
-    """An instant of Helsinki's clock; None for what is neither day nor time, and the model says it is missing."""
-    found = CLOCK.fullmatch(clock)
+def _plan(form: Sent) -> dict[str, Any]:
+    values, starts = form.values, _instant(form.values)
+    return {
+        **_filled(values, "activity", "minutes", "place"),
+        **({"starts_at": starts} if starts else {}),
+        "group": values["group"] != "no",
+        "pathway_ids": sorted(form.ticked),
+    }
+
+
+def _mark(values: Fields, row: str) -> dict[str, str]:
+    mark = {name: values[f"{field}{row}"] for name, field in MARK.items() if values[f"{field}{row}"]}
+    # What was left beside somebody who was there, or was not there after all, is not meant.
+    mark.pop("minutes" if mark.get("attendance", "").startswith("absent") else "reason", None)
+    return mark
+
+
+def _filled(values: Fields, *names: str) -> dict[str, str]:
+    filled = {name: values[name] for name in names if values[name]}
+    return filled | {name: iso_day(value) for name, value in filled.items() if name == "held_on"}
+
+
+def day_of(values: Fields) -> date | None:
     try:
-        date_part = datetime.strptime(iso_day(day), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-        hour, minute = (int(found[1]), int(found[2])) if found else (-1, -1)
-        return datetime(date_part.year, date_part.month, date_part.day, hour, minute, tzinfo=HELSINKI)
+        return date.fromisoformat(iso_day(values["day"]))
     except ValueError:
         return None
+
+
+def clock_of(values: Fields) -> time | None:
+    found = CLOCK.fullmatch(values["clock"])
+    try:
+        return time(int(found[1]), int(found[2])) if found else None
+    except ValueError:
+        return None
+
+
+def _instant(values: Fields) -> datetime | None:
+    """Day and clock are Helsinki's."""
+    day, clock = day_of(values), clock_of(values)
+    return None if day is None or clock is None else datetime.combine(day, clock, HELSINKI)

@@ -5,14 +5,14 @@ picture of the pathway service's events).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from polku_activities.model.session import Participant, Session
+from polku_activities.model.session import LONGEST, Participant, Session
 from polku_events import EventData
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import Aggregates
@@ -22,7 +22,8 @@ from polku_runtime.mongo import Database, Document
 SESSIONS = "sessions"
 PATHWAYS = "pathways"
 NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
-MOST_TO_CHOOSE = 500
+MOST_TO_CHOOSE, MOST_AT_ONCE = 500, 200
+"""People to choose from; sessions within a day that share a participant."""
 
 Scope = Mapping[str, Any]
 ORDERS: Mapping[str, Sequence[tuple[str, int]]] = {
@@ -91,10 +92,8 @@ class Sessions:
 
     async def counts(self, wanted: Wanted, who: Principal, scope: Scope) -> dict[str, int]:
         """How many sessions stand in each state, of those that fit the other filters."""
-        narrowed = _narrowed(wanted, who)
-        narrowed.pop("state", None)
         stages: list[Document] = [
-            {"$match": {"$and": [dict(scope), narrowed]}},
+            {"$match": {"$and": [dict(scope), _narrowed(replace(wanted, state=""), who)]}},
             {"$group": {"_id": "$state", "count": {"$sum": 1}}},
         ]
         return {row["_id"]: row["count"] async for row in await self.database[SESSIONS].aggregate(stages)}
@@ -109,12 +108,14 @@ class Sessions:
                 "programme": session.programme,
                 "state": {"$ne": "cancelled"},
                 "plan.participants.person_id": {"$in": list(people)},
-                "plan.starts_at": {"$lt": plan.ends_at},
+                # No session is longer, so nothing that began earlier can still be on.
+                "plan.starts_at": {"$gt": plan.starts_at - timedelta(minutes=LONGEST), "$lt": plan.ends_at},
             },
-            sort=[("plan.starts_at", DESCENDING)],
-            limit=50,
+            sort=[("plan.starts_at", ASCENDING)],
+            limit=MOST_AT_ONCE,
         )
-        busy = {one.person_id for o in others if o.plan.ends_at > plan.starts_at for one in o.plan.participants}
+        together = [other.plan for other in others if other.plan.ends_at > plan.starts_at]
+        busy = {one.person_id for other in together for one in other.participants}
         return sorted(people[person] for person in busy & people.keys())
 
     # -- who can take part --------------------------------------------------------------------------------
@@ -130,24 +131,28 @@ class Sessions:
         found = {row["_id"]: _participant(row) async for row in self.database[PATHWAYS].find(where)}
         return [found[pathway_id] for pathway_id in pathway_ids if pathway_id in found]
 
-    async def learn(self, pathway_id: str, version: int, *, about: Document | None, is_open: bool | None) -> bool:
-        """One event about a pathway; answers whether it changed anything.
-
-        Order-free: `about` never changes, and of all that is said about being open the newest version counts,
-        so any interleaving and any repetition end in the same document.
-        """
-        newer = {"$gt": [version, {"$ifNull": ["$open_version", 0]}]}
-        change: Document = dict(about or {})
-        if is_open is not None:
-            change["open"] = {"$cond": [newer, is_open, {"$ifNull": ["$open", is_open]}]}
-            change["open_version"] = {"$max": [version, {"$ifNull": ["$open_version", 0]}]}
+    async def learn(self, pathway_id: str, version: int, *, is_open: bool, about: Document | None = None) -> bool:
+        """What one event says about a pathway (see `learned`); answers whether anything changed."""
+        change = learned(version, is_open=is_open, about=about)
         for _ in range(2):
             try:
-                done = await self.database[PATHWAYS].update_one({"_id": pathway_id}, [{"$set": change}], upsert=True)
+                done = await self.database[PATHWAYS].update_one({"_id": pathway_id}, change, upsert=True)
             except DuplicateKeyError:
                 continue  # two first events of one pathway at once: the second finds the document now
             return bool(done.modified_count or done.upserted_id)
         raise TimeoutError("the pathway could not be written")
+
+
+def learned(version: int, *, is_open: bool, about: Document | None = None) -> list[Document]:
+    """The update that one event makes, as a pipeline.
+
+    Free of order: `about` never changes, and of all that is said about being open the newest version counts.
+    So any interleaving and any repetition end in the same document.
+    """
+    known = {"$ifNull": ["$open_version", 0]}
+    newest = {"$cond": [{"$gt": [version, known]}, is_open, "$open"]}
+    plain = {name: {"$literal": value} for name, value in (about or {}).items()}
+    return [{"$set": {**plain, "open": newest, "open_version": {"$max": [version, known]}}}]
 
 
 def _participant(row: Document) -> Participant:

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from polku_activities.model.refusals import Refused
-from polku_web.i18n import Message, msg
+from polku_web.forms import Fields
+from polku_web.i18n import Message, Texts, msg
 from polku_web.problems import Error, Problem
 
 WRONG: Mapping[str, Message] = {
     "unknown-code": msg("This is not one of the known values."),
     "in-future": msg("The day is in the future."),
     "needed": msg("This is required."),
+    "too-many": msg("At most 60 people take part in one session."),
     "twice": msg("A person is there twice."),
     "one-only": msg("An individual session has one participant."),
     "not-a-participant": msg("The person is not a participant of this session."),
@@ -22,6 +24,7 @@ WRONG: Mapping[str, Message] = {
     "not-a-coach": msg("Choose a coach of this programme."),
     "not-a-day": msg("Give the day, for example 5.3.2026."),
     "not-a-time": msg("Give the time, for example 9.30."),
+    "not-minutes": msg("Give the minutes as a number: a session takes from 5 to 720."),
     "not-valid": msg("This value is not valid."),
 }
 
@@ -29,6 +32,21 @@ REFUSED: Mapping[str, Message] = {
     "wrong-state": msg("The session’s state does not allow this any more."),
     "nothing-changed": msg("Nothing was changed."),
 }
+
+DONE: Mapping[str, Message] = {
+    "plan": msg("The session was planned."),
+    "change": msg("The plan was changed."),
+    "hold": msg("The session and its attendance were recorded."),
+    "correct": msg("The attendance was corrected. Old and new are kept."),
+    "cancel": msg("The session was cancelled."),
+}
+"""What a page says after a form was carried out."""
+
+
+def say_wrong(texts: Texts, lang: str, wrong: Mapping[str, str]) -> Fields:
+    """What is wrong with a form, by field, in the reader's language."""
+    known = {**WRONG, **REFUSED}
+    return Fields({field: texts.say(lang, known[code]) for field, code in wrong.items()})
 
 
 def as_problem(refused: Refused) -> Problem:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from polku_activities.commands import ParticipantOut, SessionOut
 from polku_activities.desk import COMMANDS
-from polku_activities.model.session import Session
+from polku_activities.model.session import Mark, Participant, Session
 
 
 def session(shown: Session, overlapping: Sequence[str] = ()) -> SessionOut:
@@ -22,14 +22,13 @@ def session(shown: Session, overlapping: Sequence[str] = ()) -> SessionOut:
         place=plan.place,
         held_on=shown.held_on,
         minutes=shown.held_minutes or plan.minutes,
-        attended=shown.attended() if shown.state == "held" else None,
+        attended=shown.attended if shown.state == "held" else None,
         cancel_reason=shown.cancel_reason,
-        participants=[
-            ParticipantOut(
-                **one.model_dump(), **(shown.marks[one.person_id].model_dump() if one.person_id in shown.marks else {})
-            )
-            for one in plan.participants
-        ],
+        participants=[_participant(one, shown.marks.get(one.pathway_id)) for one in plan.participants],
         overlapping=list(overlapping),
         commands=list(COMMANDS[shown.state]),
     )
+
+
+def _participant(one: Participant, mark: Mark | None) -> ParticipantOut:
+    return ParticipantOut(**one.model_dump(), **(mark.model_dump() if mark else {}))

@@ -4,7 +4,7 @@
 correction changes how many were there. The kind of activity never stands beside a person in an event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -22,8 +22,8 @@ from polku_events.activities import (
 
 Attendance = Literal["present", "late", "absent-excused", "absent-unexcused"]
 THERE = ("present", "late")
-LONGEST, MOST = 720, 60
-"""Minutes of one session; people in one."""
+SHORTEST, LONGEST, MOST = 5, 720, 60
+"""Minutes of one session, at least and at most; people in one."""
 
 
 class Frozen(BaseModel):
@@ -52,8 +52,8 @@ class Act(Frozen):
 
 
 class Correction(Frozen):
-    person_id: str
-    before: Mark | None
+    pathway_id: str
+    before: Mark
     after: Mark
     reason: str
     act: Act
@@ -64,7 +64,7 @@ class Plan(Frozen):
 
     activity: str
     starts_at: datetime
-    minutes: int = Field(ge=5, le=LONGEST)
+    minutes: int = Field(ge=SHORTEST, le=LONGEST)
     group: bool
     coach_id: str
     place: str = Field("", max_length=200)
@@ -76,7 +76,7 @@ class Plan(Frozen):
 
 
 class Session(Aggregate):
-    """marks: person id → attendance, once held. held_on and held_minutes: as it really was."""
+    """marks: pathway id → attendance, once held. held_on and held_minutes: as it really was."""
 
     programme: str
     plan: Plan
@@ -90,7 +90,9 @@ class Session(Aggregate):
     cancelled: Act | None = None
     corrections: tuple[Correction, ...] = ()
 
+    @property
     def attended(self) -> int:
+        """How many were there, late ones included."""
         return sum(mark.attendance in THERE for mark in self.marks.values())
 
 
@@ -99,7 +101,7 @@ Outcome = tuple[Session, list[EventData]]
 
 def plan(session_id: str, programme: str, wish: Plan, act: Act) -> Outcome:
     """A new session. Raises Refused."""
-    _check_plan(wish)
+    refuse_if(_wrong_people(wish.participants, wish.group, "pathway_ids"))
     session = Session(id=session_id, version=1, programme=programme, plan=wish, planned=act)
     return session, [_said_plan(session)]
 
@@ -107,7 +109,7 @@ def plan(session_id: str, programme: str, wish: Plan, act: Act) -> Outcome:
 def change_plan(session: Session, wish: Plan) -> Outcome:
     """Another time, place or people. Raises Refused: not planned any more, nothing changed."""
     _only(session, "planned")
-    _check_plan(wish)
+    refuse_if(_wrong_people(wish.participants, wish.group, "pathway_ids"))
     if wish == session.plan:
         raise Refused("nothing-changed")
     after = session.model_copy(update={"plan": wish, "version": session.version + 1})
@@ -120,23 +122,22 @@ def hold(
     held_on: date,
     minutes: int,
     marks: Mapping[str, Mark],
-    walk_ins: tuple[Participant, ...],
+    walk_ins: Sequence[Participant],
     today: date,
     act: Act,
 ) -> Outcome:
-    """It took place. marks: one for every participant, walk-ins among them. Raises Refused."""
+    """It took place. marks: one for every participant and every walk-in, by pathway id. Raises Refused."""
     _only(session, "planned")
-    known = {one.person_id for one in session.plan.participants}
-    people = (*session.plan.participants, *(one for one in walk_ins if one.person_id not in known))
+    people = (*session.plan.participants, *walk_ins)
+    known = {one.pathway_id for one in people}
     wrong = [Wrong("held_on", "in-future")] if held_on > today else []
-    wrong += [Wrong(f"marks/{one.person_id}", "needed") for one in people if one.person_id not in marks]
-    everybody = {one.person_id for one in people}
-    wrong += [Wrong(f"marks/{person}", "not-a-participant") for person in marks if person not in everybody]
-    wrong += _wrong_marks({person: marks[person] for person in marks if person in everybody}, minutes)
-    if not people:
-        wrong.append(Wrong("participants", "needed"))
-    if not session.plan.group and len(people) > 1:
-        wrong.append(Wrong("participants", "one-only"))
+    wrong += _wrong_people(people, session.plan.group, "marks")
+    wrong += [Wrong("marks", "needed")] if not people else []
+    # Named by us, never by the caller: a key that we do not know is not repeated.
+    wrong += [Wrong("marks", "not-a-participant")] if marks.keys() - known else []
+    for one in people:
+        mark, field = marks.get(one.pathway_id), f"marks/{one.pathway_id}"
+        wrong += [Wrong(field, "needed")] if mark is None else _wrong_mark(mark, minutes, field)
     refuse_if(wrong)
     after = session.model_copy(
         update={
@@ -145,34 +146,33 @@ def hold(
             "plan": session.plan.model_copy(update={"participants": people}),
             "held_on": held_on,
             "held_minutes": minutes,
-            "marks": {one.person_id: marks[one.person_id] for one in people},
+            "marks": {one.pathway_id: marks[one.pathway_id] for one in people},
             "held": act,
         }
     )
-    recorded = [AttendanceRecorded(**_about(after, one), **after.marks[one.person_id].model_dump()) for one in people]
-    return after, [_said_held(after), *recorded]
+    return after, [_said_held(after), *(AttendanceRecorded(**_attendance(after, one)) for one in people)]
 
 
-def correct(session: Session, *, person_id: str, mark: Mark, reason: str, act: Act) -> Outcome:
+def correct(session: Session, *, pathway_id: str, mark: Mark, reason: str, act: Act) -> Outcome:
     """One person's attendance was not as recorded; old and new are kept. Raises Refused."""
     _only(session, "held")
     assert session.held_minutes is not None
-    before = session.marks.get(person_id)
-    who = next((one for one in session.plan.participants if one.person_id == person_id), None)
-    if before is None or who is None:
-        raise Refused("invalid", [Wrong("person_id", "not-a-participant")])
+    who = next((one for one in session.plan.participants if one.pathway_id == pathway_id), None)
+    if who is None:
+        raise Refused("invalid", [Wrong("pathway_id", "not-a-participant")])
+    refuse_if(_wrong_mark(mark, session.held_minutes, "mark"))
+    before = session.marks[pathway_id]
     if before == mark:
         raise Refused("nothing-changed")
-    refuse_if(_wrong_marks({person_id: mark}, session.held_minutes))
-    correction = Correction(person_id=person_id, before=before, after=mark, reason=reason, act=act)
+    correction = Correction(pathway_id=pathway_id, before=before, after=mark, reason=reason, act=act)
     after = session.model_copy(
         update={
-            "marks": {**session.marks, person_id: mark},
+            "marks": {**session.marks, pathway_id: mark},
             "corrections": (*session.corrections, correction),
         }
     )
-    events: list[EventData] = [AttendanceCorrected(**_about(after, who), **mark.model_dump())]
-    if after.attended() != session.attended():
+    events: list[EventData] = [AttendanceCorrected(**_attendance(after, who))]
+    if after.attended != session.attended:
         events.append(_said_held(after))
     return after.model_copy(update={"version": session.version + len(events)}), events
 
@@ -191,39 +191,36 @@ def _only(session: Session, state: str) -> None:
         raise Refused("wrong-state")
 
 
-def _check_plan(wish: Plan) -> None:
-    wrong = []
-    if not wish.group and len(wish.participants) > 1:
-        wrong.append(Wrong("participants", "one-only"))
-    people = [one.person_id for one in wish.participants]
-    if len(set(people)) != len(people):
-        wrong.append(Wrong("participants", "twice"))
-    refuse_if(wrong)
+def _wrong_people(people: Sequence[Participant], group: bool, field: str) -> list[Wrong]:
+    checks = (
+        ("too-many", len(people) > MOST),
+        ("one-only", not group and len(people) > 1),
+        ("twice", len({one.person_id for one in people}) < len(people)),
+    )
+    return [Wrong(field, code) for code, is_so in checks if is_so]
 
 
-def _wrong_marks(marks: Mapping[str, Mark], minutes: int) -> list[Wrong]:
-    wrong = []
-    for person, mark in marks.items():
-        if mark.minutes > minutes:
-            wrong.append(Wrong(f"marks/{person}", "too-long"))
-        if mark.attendance in THERE and (mark.minutes == 0 or mark.reason):
-            wrong.append(
-                Wrong(f"marks/{person}", "there-without-minutes" if mark.minutes == 0 else "reason-for-presence")
-            )
-        if mark.attendance not in THERE and mark.minutes:
-            wrong.append(Wrong(f"marks/{person}", "absent-with-minutes"))
-        if mark.attendance == "absent-excused" and not mark.reason:
-            wrong.append(Wrong(f"marks/{person}", "reason-needed"))
-    return wrong
+def _wrong_mark(mark: Mark, minutes: int, field: str) -> list[Wrong]:
+    """minutes: the session's length."""
+    there = mark.attendance in THERE
+    checks = (
+        ("minutes", "too-long", mark.minutes > minutes),
+        ("minutes", "there-without-minutes", there and mark.minutes == 0),
+        ("minutes", "absent-with-minutes", not there and mark.minutes > 0),
+        ("reason", "reason-for-presence", there and mark.reason is not None),
+        ("reason", "reason-needed", mark.attendance == "absent-excused" and mark.reason is None),
+    )
+    return [Wrong(f"{field}/{part}", code) for part, code, is_so in checks if is_so]
 
 
-def _about(session: Session, who: Participant) -> dict[str, object]:
+def _attendance(session: Session, who: Participant) -> dict[str, object]:
     return {
         "session_id": session.id,
         "person_id": who.person_id,
         "pathway_id": who.pathway_id,
         "programme": session.programme,
         "held_on": session.held_on,
+        **session.marks[who.pathway_id].model_dump(),
     }
 
 
@@ -249,6 +246,6 @@ def _said_held(session: Session) -> SessionHeld:
         activity=session.plan.activity,
         held_on=session.held_on,
         minutes=session.held_minutes,
-        attended=session.attended(),
+        attended=session.attended,
         group=session.plan.group,
     )
