@@ -38,8 +38,16 @@ FRONT_END = {
     "axe.min.js": "axe-core/axe.min.js",
 }
 MIN_NODE = 18
-TELLING = ("hash", "integrity", "no space left", "read-only", "denied", "connect", "network", "resolve", "error")
-"""What the line that names a cause has in it, most telling first: the tools say much when they fail."""
+SAID_MAX = 120
+CAUSES = {
+    "a package does not have its pinned hash": ("hash mismatch", "do not match the hashes", "eintegrity"),
+    "the disk is full": ("no space left", "enospc"),
+    "the package registry does not answer": (
+        "connection broken", "failed to fetch", "error sending request", "enotfound", "econnrefused", "etimedout",
+        "eai_again", "could not resolve", "temporary failure",
+    ),
+}  # fmt: skip
+"""What the tools' own words for the usual causes are, most telling first: they say much when they fail."""
 
 
 def main() -> None:
@@ -168,10 +176,13 @@ def run(step: str, command: Sequence[str | Path], *, quiet: bool = True) -> None
 
 
 def cause(output: str) -> str:
-    """The one line of a failed command's output that says why."""
+    """Why a command failed, in one line, from what it said."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    named = (line for word in TELLING for line in lines if word in line.lower())
-    return next(named, lines[-1] if lines else "")
+    for sentence, words in CAUSES.items():
+        said = next((line for line in lines if any(word in line.lower() for word in words)), None)
+        if said:
+            return f"{sentence} ({said[:SAID_MAX]})"
+    return next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "")
 
 
 def say(text: str) -> None:
