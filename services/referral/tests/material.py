@@ -81,7 +81,7 @@ def assertion(client_id: str, key: ECKey, now: int, *, header: dict[str, Any] | 
     """A client assertion (RFC 7523); a claim given as `...` is left out."""
     claims = {"iss": client_id, "sub": client_id, "aud": ORIGIN, "iat": now, "exp": now + 60, "jti": f"jti-{now}-0001"}
     said = {name: value for name, value in {**claims, **changes}.items() if value is not ...}
-    return jwt.encode({"alg": "ES256", "kid": key.kid, **(header or {})}, said, key)
+    return jwt.encode({"alg": "ES256", "kid": key.kid or "none", **(header or {})}, said, key)
 
 
 def token_form(signed: str, **changes: str) -> dict[str, str]:

@@ -150,13 +150,20 @@ async def test_mongodb_gone_is_told_to_everybody_and_the_next_round_works(
 
 
 async def test_a_long_lasting_stream_of_rounds_outlives_the_first_deadline(
-    sender: Sender, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    sender: Sender, app: FastAPI, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deadline of the request that began the rounds must not end those of the requests that follow."""
     layer: Any = app.middleware_stack
     while not isinstance(layer, Edge):
         layer = layer.app
     monkeypatch.setattr(layer, "database_seconds", 0.4)
+    sent_before = desk.repository.sent_before
+
+    async def slow(wanted: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await sent_before(wanted)
+
+    monkeypatch.setattr(desk.repository, "sent_before", slow)
     posts = []
     for number in range(12):
         posts.append(asyncio.create_task(sender.post(body(f"A-{number}"))))

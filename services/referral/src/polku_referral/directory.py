@@ -1,8 +1,9 @@
 """Every MongoDB query about who may come in: organisations, machine clients, staff, links and tries to sign in."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
@@ -52,6 +53,17 @@ class Directory:
 
     async def add_client(self, client: Client) -> None:
         await self.clients.insert_one({"_id": client.id, **client.model_dump(exclude={"id"})})
+
+    async def add_key(self, client_id: str, public: Mapping[str, Any]) -> bool:
+        """One more key while keys are rotated; False when there is no such client."""
+        done = await self.clients.update_one({"_id": client_id}, {"$addToSet": {"keys": dict(public)}})
+        return done.matched_count == 1
+
+    async def remove_key(self, client_id: str, kid: str) -> bool:
+        """False when the client has no such key, or no other one to go on with."""
+        has_both = {"_id": client_id, "keys.kid": kid, "keys.1": {"$exists": True}}
+        done = await self.clients.update_one(has_both, {"$pull": {"keys": {"kid": kid}}})
+        return done.modified_count == 1
 
     async def use_assertion(self, client_id: str, jti: str, until: datetime) -> None:
         """Raises DuplicateKeyError when the assertion was used before."""
