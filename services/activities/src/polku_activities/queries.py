@@ -1,14 +1,14 @@
 """What a list of sessions is asked for, the same from a page and from the API."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
 
 from polku_activities.desk import Desk
 from polku_activities.model.session import Session
-from polku_activities.repository import ORDERS, Wanted, scope_of
+from polku_activities.repository import Wanted, order_of, scope_of
 from polku_runtime.access import Principal
 from polku_web.formats import HELSINKI
 from polku_web.i18n import msg
@@ -58,9 +58,8 @@ AskedWindow = Annotated[Window, Depends(window)]
 
 async def read(desk: Desk, who: Principal, what: Asked, part: Window) -> Page[Session]:
     """One page of the list in its order."""
-    order = ORDERS["planned" if what.state == "planned" else "other"]
-    after = _instants(after_key(order, part.after))
     wanted = what.wanted(desk.today)
+    after = _instants(after_key(order_of(wanted.state), part.after))
     rows = await desk.sessions.listed(wanted, who, scope_of(who), after=after, limit=part.fetch)
     return page(rows, part, lambda row: (row.plan.starts_at.isoformat(), row.id))
 
@@ -69,7 +68,7 @@ def _instants(after: dict[str, Any]) -> dict[str, Any]:
     """The cursor holds text where MongoDB holds an instant. Raises Problem 422 for a cursor of another list."""
     try:
         alternatives = [{name: _instant(name, value) for name, value in one.items()} for one in after.get("$or", ())]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         error = Error("/after", "cursor", msg("This cursor is not valid."), "query")
         raise Problem(422, "invalid", errors=[error]) from None
     return {"$or": alternatives} if alternatives else {}
@@ -79,8 +78,8 @@ def _instant(name: str, value: Any) -> Any:
     if name != "plan.starts_at":
         return value
     if isinstance(value, dict):
-        return {operator: datetime.fromisoformat(text) for operator, text in value.items()}
-    return datetime.fromisoformat(value)
+        return {operator: _instant(name, text) for operator, text in value.items()}
+    return datetime.fromisoformat(value).astimezone(UTC)
 
 
 def _start_of(day: date) -> datetime:

@@ -26,11 +26,6 @@ MOST_TO_CHOOSE, MOST_AT_ONCE = 500, 200
 """People to choose from; sessions within a day that share a participant."""
 
 Scope = Mapping[str, Any]
-ORDERS: Mapping[str, Sequence[tuple[str, int]]] = {
-    # What comes next comes first; what was last comes first.
-    "planned": [("plan.starts_at", ASCENDING), ("_id", ASCENDING)],
-    "other": [("plan.starts_at", DESCENDING), ("_id", ASCENDING)],
-}
 
 
 @dataclass(frozen=True)
@@ -42,6 +37,11 @@ class Wanted:
     own: bool = False
     from_: datetime | None = None
     until: datetime | None = None
+
+
+def order_of(state: str) -> Sequence[tuple[str, int]]:
+    """Of planned sessions the next comes first, of all others the latest."""
+    return [("plan.starts_at", ASCENDING if state == "planned" else DESCENDING), ("_id", ASCENDING)]
 
 
 def scope_of(who: Principal) -> Scope:
@@ -85,10 +85,9 @@ class Sessions:
     async def listed(
         self, wanted: Wanted, who: Principal, scope: Scope, *, after: Mapping[str, Any], limit: int
     ) -> list[Session]:
-        """One page in the order of the list (see ORDERS)."""
-        order = ORDERS["planned" if wanted.state == "planned" else "other"]
+        """One page in the order of the list."""
         where = [dict(scope), _narrowed(wanted, who), dict(after)]
-        return await self.aggregates.find({"$and": where}, sort=order, limit=limit)
+        return await self.aggregates.find({"$and": where}, sort=order_of(wanted.state), limit=limit)
 
     async def counts(self, wanted: Wanted, who: Principal, scope: Scope) -> dict[str, int]:
         """How many sessions stand in each state, of those that fit the other filters."""
