@@ -30,9 +30,9 @@ def arriving(target: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         yield folder
-        if target.exists():
-            rmtree(target)
-        folder.rename(target)
+        # Another process may have been quicker; what it brought is checked like ours.
+        if not target.exists():
+            folder.rename(target)
     except OSError as error:
         raise Trouble(f"cannot write {target}: {error.strerror}") from None
     finally:

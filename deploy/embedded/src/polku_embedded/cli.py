@@ -108,8 +108,9 @@ def status(*, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(said.as_dict()))
     else:
+        say(f"{said.phase} {said.address}".strip())
         for title, rows in (("processes", said.children), ("services", said.services)):
-            print_table(f"{title} ({said.phase})", [vars(row) for row in rows])
+            print_table(title, [vars(row) for row in rows])
     if said.phase != "ready":
         raise typer.Exit(1)
 
@@ -180,8 +181,16 @@ def print_table(title: str, rows: list[dict[str, Any]]) -> None:
     for column in rows[0]:
         table.add_column(column.replace("_", " "))
     for row in rows:
-        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+        table.add_row(*map(as_text, row.values()))
     Console().print(table)
+
+
+def as_text(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

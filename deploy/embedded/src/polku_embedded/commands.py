@@ -86,22 +86,26 @@ def show_letter(
 
 @letters_app.command("redrive")
 def redrive_letters(
-    service: Service, ids: Ids = None, *, every: Annotated[bool, typer.Option("--all")] = False
+    service: Service,
+    ids: Ids = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Send dead letters to the service once more, through its own redrive topic."""
     if not ids and not every:
         say("name the letters, or say --all")
         raise typer.Exit(1)
     sent = run(service, lambda settings, database: _letters(settings, database, service).redrive(ids or None))
-    say(f"{sent} redriven")
+    print(json.dumps({"redriven": sent})) if as_json else say(f"{sent} redriven")
     _partly(sent, ids)
 
 
 @letters_app.command("drop")
-def drop_letters(service: Service, ids: Ids = None) -> None:
+def drop_letters(service: Service, ids: Ids = None, *, as_json: Json = False) -> None:
     """Take dead letters off the list for good."""
     dropped = run(service, lambda settings, database: _letters(settings, database, service).drop(ids or []))
-    say(f"{dropped} dropped")
+    print(json.dumps({"dropped": dropped})) if as_json else say(f"{dropped} dropped")
     _partly(dropped, ids)
 
 

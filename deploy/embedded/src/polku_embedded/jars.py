@@ -4,6 +4,7 @@ import errno
 import hashlib
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,11 @@ from jgo.parse import Coordinate
 from polku_embedded import Trouble
 from polku_embedded.cache import arriving, cache_folder
 
-WANTED = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.kafka:kafka-tools:4.3.1")
+WANTED = (
+    "org.apache.kafka:kafka_2.13:4.3.1",
+    "org.apache.kafka:kafka-tools:4.3.1",
+    "org.slf4j:slf4j-simple:1.7.36",  # without a backend Kafka says nothing when it fails
+)
 MANIFEST = "kafka-jars.sha256"
 """One line per jar: SHA-256 and coordinates. `python -m polku_embedded.jars` resolves and writes it anew."""
 AT_ONCE = 8
@@ -98,8 +103,8 @@ def tell(text: str) -> None:
 def lock() -> None:
     """Resolves what Kafka needs and writes the manifest; for a new version of Kafka."""
     here = Path(__file__).with_name(MANIFEST)
-    with arriving(cache_folder() / "lock") as folder:
-        resolver = _registry(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        resolver = _registry(Path(folder))
         given, needed = resolver.resolver.resolve(
             [resolver.create_dependency(replace(Coordinate.parse(one), scope="compile")) for one in WANTED]
         )
