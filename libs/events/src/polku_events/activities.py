@@ -7,9 +7,9 @@ neuropsychiatric coaching is probable health data.
 from datetime import date
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from polku_events.base import Code, EventData, Id
+from polku_events.base import Code, EventData, Id, Instant
 
 Activity = Annotated[
     Code,
@@ -27,8 +27,8 @@ class SessionPlanned(EventData):
     session_id: Id
     programme: Code
     activity: Activity
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Instant
+    ends_at: Instant
     coach_id: Id
     group: bool
 
@@ -44,7 +44,7 @@ class SessionHeld(EventData):
     activity: Activity
     held_on: date
     minutes: Minutes
-    attended: Annotated[int, Field(ge=0, description="How many were there, late ones included.")]
+    attended: Annotated[int, Field(ge=0, le=10_000, description="How many were there, late ones included.")]
     group: bool
 
 

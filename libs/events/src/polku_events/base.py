@@ -1,12 +1,25 @@
 """The base of every event's data and of every aggregate that emits events."""
 
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(min_length=1, max_length=64, description="An opaque id; says nothing about a person.")]
 Code = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 """A code from a list that may grow: readers must bear values that they do not know."""
+
+
+def in_utc(instant: datetime) -> datetime:
+    """The same instant in UTC. Raises ValueError where that lies outside the calendar (year 1 or 9999)."""
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""A moment, whatever offset it was written with; read as UTC."""
 
 
 class EventData(BaseModel):
@@ -16,7 +29,8 @@ class EventData(BaseModel):
     SUBJECT names the field that holds the id of the aggregate which emits the event.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # What did not fit may be anything at all, so errors do not repeat it.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     TYPE: ClassVar[str]
     MINOR: ClassVar[int] = 0

@@ -1,21 +1,27 @@
 """CloudEvents 1.0 on Kafka, binary mode (cloudevents/spec, kafka-protocol-binding §3.2).
 
 The record value is the data as JSON; every other attribute is a header `ce_<name>`, the media type is
-`content-type`. Reading tolerates headers that are unknown, binary, null or repeated (the last one counts).
+`content-type`. Reading tolerates headers that are unknown, binary, null or repeated (the last one that has a
+value counts).
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from polku_events.base import in_utc
 from polku_events.envelope import Event
-from polku_events.registry import EVENT_TYPES, schema_of
+from polku_events.registry import EVENT_TYPES, schema_family, schema_of
 
 Reason = Literal["missing-header", "bad-header", "wrong-content-type", "not-json", "invalid-data", "no-body"]
 Headers = Sequence[tuple[str, bytes | None]]
-JSON = "application/json"
+JSON = b"application/json"
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII).fullmatch
 
 
 class Record(NamedTuple):
@@ -50,7 +56,7 @@ def encode(event: Event) -> Record:
         ("ce_aggregateversion", str(event.version)),
         ("ce_correlationid", event.correlation_id),
         ("ce_partitionkey", event.partition_key),
-        ("content-type", JSON),
+        ("content-type", JSON.decode()),
     ]
     if event.causation_id is not None:
         headers.append(("ce_causationid", event.causation_id))
@@ -66,23 +72,28 @@ def encode(event: Event) -> Record:
 def decode(value: bytes | None, headers: Headers) -> Event:
     """Raises UnknownType, or Undecodable with one of the reasons above."""
     given = dict(headers)
+    if None in given.values():
+        # A null header is as good as none, also where it repeats one that has a value.
+        given = {name: held for name, held in headers if held is not None}
+    content_type = given.get("content-type") or b""
+    if content_type[:23].lower() == b"application/cloudevents":
+        # Structured mode (§3.1.1): the attributes are in the body, so nothing can be said of the headers.
+        raise Undecodable("wrong-content-type")
     event_type = _text(given, "ce_type")
     kind = EVENT_TYPES.get(event_type)
     if kind is None:
         raise UnknownType(event_type)
-    content_type = _text(given, "content-type")
-    if content_type != JSON and content_type.partition(";")[0].strip().lower() != JSON:
+    if content_type != JSON and _media_type(_text(given, "content-type")) != JSON.decode():
         raise Undecodable("wrong-content-type")
+    if given.get("ce_specversion") != b"1.0" and _text(given, "ce_specversion"):
+        raise Undecodable("bad-header")
     if not value:
         raise Undecodable("no-body")
-    try:
-        time = datetime.fromisoformat(_text(given, "ce_time"))
-        version = int(_text(given, "ce_aggregateversion"))
-        minor = int(_text(given, "ce_dataschema").rpartition(".")[2])
-    except ValueError:
-        raise Undecodable("bad-header") from None
-    if time.tzinfo is None or version < 1:
+    time = _time(_text(given, "ce_time"))
+    version = _number(_text(given, "ce_aggregateversion"))
+    if version < 1:
         raise Undecodable("bad-header")
+    minor = _minor(event_type, _text(given, "ce_dataschema"))
     try:
         data = kind.model_validate_json(value, strict=True)
     except ValidationError as error:
@@ -104,7 +115,38 @@ def decode(value: bytes | None, headers: Headers) -> Event:
     )
 
 
-def _text(headers: dict[str, bytes | None], name: str) -> str:
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+@lru_cache(maxsize=256)
+def _minor(event_type: str, schema: str) -> int:
+    """The minor version in `ce_dataschema`, which must be of the event's own type. Few values ever occur."""
+    family = schema_family(event_type)
+    if not schema.startswith(family):
+        raise Undecodable("bad-header")
+    return _number(schema.removeprefix(family))
+
+
+def _time(text: str) -> datetime:
+    """RFC 3339 → UTC; fromisoformat alone would also take weeks, bare hours and naive times."""
+    if not _RFC_3339(text):
+        raise Undecodable("bad-header")
+    try:
+        time = datetime.fromisoformat(text)
+        return time if time.tzinfo is UTC else in_utc(time)
+    except ValueError:
+        raise Undecodable("bad-header") from None
+
+
+def _number(text: str) -> int:
+    """Digits alone; at most 18 of them, which is what a signed 64-bit number surely holds."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Undecodable("bad-header")
+    return int(text)
+
+
+def _text(headers: Mapping[str, bytes | None], name: str) -> str:
     value = headers.get(name)
     if not value:
         raise Undecodable("missing-header")
@@ -114,6 +156,10 @@ def _text(headers: dict[str, bytes | None], name: str) -> str:
         raise Undecodable("bad-header") from None
 
 
-def _optional(headers: dict[str, bytes | None], name: str) -> str | None:
+def _optional(headers: Mapping[str, bytes | None], name: str) -> str | None:
+    """What nobody needs is left out when it cannot be read."""
     value = headers.get(name)
-    return value.decode(errors="replace") if value else None
+    try:
+        return value.decode() if value else None
+    except UnicodeDecodeError:
+        return None

@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic
+
+from typing_extensions import TypeVar  # pydantic's own; 3.11's has no default
 
 from polku_events.base import EventData
 
+DataT_co = TypeVar("DataT_co", bound=EventData, default=EventData, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Generic[DataT_co]):
     """One event as it travels. A plain dataclass, since consumers make a hundred thousand a second.
+
+    `Event[ReferralAccepted]` is for annotations: the type of a new event follows from its data, and Python
+    3.11 cannot call a subscripted class that is both frozen and slotted.
 
     id: UUIDv7, the same in every copy of the event. source: `/polku/<service>`. subject: the aggregate's id.
     time: when it happened (UTC). minor: the schema's minor version as the producer knew it. version: the
@@ -26,4 +34,4 @@ class Event:
     causation_id: str | None
     partition_key: str
     traceparent: str | None
-    data: EventData
+    data: DataT_co

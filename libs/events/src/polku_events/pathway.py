@@ -64,7 +64,7 @@ class PathwayStageChanged(EventData):
 class Entry(BaseModel):
     """Entry data as of the start day. What was not stated is None (or not-stated)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     started_on: date
     employment_status: EmploymentStatus | None = None
@@ -77,7 +77,7 @@ class Entry(BaseModel):
 class Exit(BaseModel):
     """Exit data. status_on is the day on which the status after leaving was true."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     ended_on: date
     employment_status: EmploymentStatus | None = None

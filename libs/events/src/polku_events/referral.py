@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from polku_events.base import Code, EventData, Id
+from polku_events.base import Code, EventData, Id, Instant
 
 Age = Annotated[int, Field(ge=0, le=150, description="Full years.")]
 
@@ -109,7 +109,7 @@ class StaffChanged(EventData):
     organisation_id: Id | None = None
     programmes: list[Code] = Field(default_factory=list)
     active: bool
-    sessions_valid_from: Annotated[AwareDatetime, Field(description="Sessions that began earlier are void.")]
+    sessions_valid_from: Annotated[Instant, Field(description="Sessions that began earlier are void.")]
 
 
 class OrganisationChanged(EventData):

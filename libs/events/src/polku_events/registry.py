@@ -1,6 +1,7 @@
 """Every event type there is, and who says it."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from polku_events import activities, pathway, referral
 from polku_events.base import EventData
@@ -49,5 +50,11 @@ def topic_of(event_type: str) -> str:
 
 def schema_of(kind: type[EventData]) -> str:
     """`urn:polku:schema:referral.accepted:1.0`"""
-    _, noun, verb, major = kind.TYPE.split(".")
-    return f"urn:polku:schema:{noun}.{verb}:{major[1:]}.{kind.MINOR}"
+    return f"{schema_family(kind.TYPE)}{kind.MINOR}"
+
+
+@cache
+def schema_family(event_type: str) -> str:
+    """`urn:polku:schema:referral.accepted:1.`: what the schemas of all minors of one known type begin with."""
+    _, noun, verb, major = event_type.split(".")
+    return f"urn:polku:schema:{noun}.{verb}:{major[1:]}."
