@@ -7,21 +7,25 @@ from polku_events.files import schema, short
 from polku_events.listeners import LISTENERS
 from polku_events.registry import PRODUCERS
 
-_HEADERS: dict[str, tuple[str, bool]] = {
-    "ce_specversion": ("Always 1.0.", True),
-    "ce_id": ("UUIDv7; the same in every copy of the event.", True),
-    "ce_type": ("The event's type with its major version.", True),
-    "ce_source": ("/polku/<service>", True),
-    "ce_subject": ("Id of the aggregate.", True),
-    "ce_time": ("When it happened, RFC 3339, UTC.", True),
-    "ce_dataschema": ("URN of the schema, with the minor version.", True),
-    "ce_aggregateversion": ("Number of the event within its aggregate, from 1 without gaps.", True),
-    "ce_correlationid": ("Ties together everything that one request started.", True),
-    "ce_causationid": ("The event that led to this one.", False),
-    "ce_partitionkey": ("Equals the record key.", True),
-    "content-type": ("application/json", True),
-    "traceparent": ("W3C trace context.", False),
+_HEADERS: dict[str, dict[str, str]] = {
+    "ce_specversion": {"const": "1.0"},
+    "ce_id": {"description": "UUIDv7; the same in every copy of the event."},
+    "ce_type": {"description": "The event's type with its major version."},
+    "ce_source": {"description": "/polku/<service>"},
+    "ce_subject": {"description": "Id of the aggregate."},
+    "ce_time": {"description": "When it happened, RFC 3339, UTC.", "format": "date-time"},
+    "ce_dataschema": {"description": "URN of the schema, with the minor version."},
+    "ce_aggregateversion": {
+        "description": "Number of the event within its aggregate, from 1 without gaps.",
+        "pattern": "^[1-9][0-9]*$",
+    },
+    "ce_correlationid": {"description": "Ties together everything that one request started."},
+    "ce_causationid": {"description": "The event that led to this one."},
+    "ce_partitionkey": {"description": "Equals the record key."},
+    "content-type": {"const": "application/json"},
+    "traceparent": {"description": "W3C trace context."},
 }
+_OPTIONAL_HEADERS = {"ce_causationid", "traceparent"}
 
 
 def document() -> dict[str, Any]:
@@ -60,10 +64,8 @@ def document() -> dict[str, Any]:
             "schemas": {
                 "Headers": {
                     "type": "object",
-                    "properties": {
-                        name: {"type": "string", "description": said} for name, (said, _) in _HEADERS.items()
-                    },
-                    "required": [name for name, (_, needed) in _HEADERS.items() if needed],
+                    "properties": {name: {"type": "string", **said} for name, said in _HEADERS.items()},
+                    "required": [name for name in _HEADERS if name not in _OPTIONAL_HEADERS],
                 }
             },
         },
@@ -80,6 +82,24 @@ def _message(kind: type[EventData]) -> dict[str, Any]:
         "name": kind.TYPE,
         "summary": (kind.__doc__ or "").split("\n")[0],
         "headers": {"$ref": "#/components/schemas/Headers"},
-        "payload": {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": schema(kind)},
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": _standing_alone(schema(kind)),
+        },
         "bindings": {"kafka": {"key": {"type": "string", "description": about}, "bindingVersion": "0.5.0"}},
     }
+
+
+def _standing_alone(whole: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its definitions put in place: inside this document `#/$defs/…` would lead nowhere."""
+
+    def put(node: Any) -> Any:
+        if isinstance(node, list):
+            return [put(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        found = {key: put(value) for key, value in node.items() if key not in ("$ref", "$defs")}
+        return {**put(whole["$defs"][node["$ref"].removeprefix("#/$defs/")]), **found} if "$ref" in node else found
+
+    placed: dict[str, Any] = put(whole)
+    return placed

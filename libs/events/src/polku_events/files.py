@@ -37,6 +37,11 @@ def released(kind: type[EventData]) -> list[tuple[int, dict[str, Any]]]:
     return sorted((int(path.stem), json.loads(path.read_text("utf-8"))) for path in found)
 
 
+def released_types() -> set[str]:
+    """Every type that has a committed schema."""
+    return {f"polku.{path.parent.name}" for path in (contracts() / "schemas").glob("*/*.json")}
+
+
 @dataclass(frozen=True)
 class Sample:
     """One record as Kafka would keep it."""
