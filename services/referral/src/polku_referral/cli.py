@@ -2,16 +2,16 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry
 from pymongo.errors import DuplicateKeyError
 
 from polku_referral.accounts import Accounts
+from polku_referral.client_keys import FITTING, new_pair, public_key
 from polku_referral.directory import Directory
 from polku_referral.model.directory import (
     KINDS,
@@ -27,6 +27,7 @@ from polku_referral.oauth import TOKEN
 from polku_runtime import mongo
 from polku_runtime.effects import system_effects
 from polku_runtime.settings import Settings, load
+from polku_web.codes import read_codes
 
 app = typer.Typer()
 organisation_app = typer.Typer(no_args_is_help=True, help="Organisations that refer, coach, fund or employ.")
@@ -38,6 +39,9 @@ app.add_typer(staff_app, name="staff")
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 T = TypeVar("T")
+CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+WITH_PROGRAMME = frozenset({"coordinator", "coach", "manager"})
+WITH_ORGANISATION = frozenset({"referrer", "employer"})
 
 
 @organisation_app.command("add")
@@ -50,6 +54,8 @@ def add_organisation(
 ) -> None:
     """Register an organisation."""
     _one_of("kind", kind, KINDS)
+    if CODE.fullmatch(code) is None:
+        raise _failed(f"{code} is no code: lower case letters, digits and hyphens, 40 at most")
 
     async def work(directory: Directory, _: Settings) -> Organisation:
         fresh = Organisation(id=directory.effects.new_id(), code=code, name=name, kind=kind)
@@ -67,13 +73,15 @@ def add_client(
     *,
     organisation: Annotated[str, typer.Option(help="The organisation's code.")],
     scope: Annotated[list[str], typer.Option(help="Once per scope: " + ", ".join(SCOPES))],
-    public_key: Annotated[Path | None, typer.Option(help="JWK or PEM; without it a key pair is made.")] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--public-key", help=f"{FITTING}; without it a key pair is made.".capitalize())
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Register a machine client. A private key made here is printed once and kept nowhere."""
     for one in scope:
         _one_of("scope", one, SCOPES)
-    private, public = _keys(public_key)
+    private, public = _keys(key_file)
 
     async def work(directory: Directory, settings: Settings) -> dict[str, Any]:
         owner = await directory.organisation(organisation)
@@ -104,45 +112,63 @@ def invite(
     """Add a person, or change the rights of one, and print a one-time link to sign in with."""
     for one in role:
         _one_of("role", one, ROLES)
+    for one in programme or ():
+        _one_of("programme", one, tuple(read_codes("polku_referral").lists["programme"]))
 
     async def work(directory: Directory, settings: Settings) -> dict[str, str]:
         owner = await directory.organisation(organisation) if organisation else None
         if organisation and owner is None:
             raise _failed(f"there is no organisation {organisation}")
-        rights: dict[str, Any] = {
-            "roles": tuple(role),
-            "programmes": tuple(programme or ()),
-            "organisation_id": owner.id if owner else None,
-            "active": True,
-        }
-        member = await _member(directory, login.strip().lower(), name, rights)
+        member = await _member(directory, login.strip().lower(), name, role, programme, owner)
         token = await Accounts(directory, directory.effects).make_link(member.id)
         return {"staff_id": member.id, "login": member.login, "link": f"{settings.base_url}/referral/link/{token}"}
 
     _say(run(work), as_json)
 
 
-async def _member(directory: Directory, login: str, name: str, rights: dict[str, Any]) -> Staff:
+async def _member(
+    directory: Directory,
+    login: str,
+    name: str,
+    roles: list[str],
+    programmes: list[str] | None,
+    owner: Organisation | None,
+) -> Staff:
+    """The person with these roles; a known one keeps the programmes and the organisation that are not given."""
     known = await directory.by_login(login)
-    if known is not None:
-        changed = known.model_copy(update={**rights, "name": name or known.name})
-        return await directory.staff.save(known, *announce_staff(changed))
-    now = directory.effects.now()
-    fresh = Staff(id=directory.effects.new_id(), login=login, name=name or login, sessions_valid_from=now, **rights)
-    return await directory.staff.add(*announce_staff(fresh))
+    before = known or Staff(
+        id=directory.effects.new_id(), login=login, name=login, roles=(), sessions_valid_from=directory.effects.now()
+    )
+    member = before.model_copy(
+        update={
+            "name": name or before.name,
+            "roles": tuple(roles),
+            "programmes": tuple(programmes) if programmes else before.programmes,
+            "organisation_id": owner.id if owner else before.organisation_id,
+            "active": True,
+        }
+    )
+    # Without these the person would sign in and see nothing, and nobody would know why.
+    for role in roles:
+        if role in WITH_PROGRAMME and not member.programmes:
+            raise _failed(f"a {role} needs --programme")
+        if role in WITH_ORGANISATION and member.organisation_id is None:
+            raise _failed(f"a {role} needs --organisation")
+    if known is None:
+        return await directory.staff.add(*announce_staff(member))
+    return await directory.staff.save(known, *announce_staff(member))
 
 
-def _keys(public_key: Path | None) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+def _keys(path: Path | None) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """The private key as a JWK (None when the client has its own) and the public one."""
-    if public_key is None:
-        pair = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
-        return dict(pair.as_dict(private=True)), dict(pair.as_dict(private=False))
-    text = public_key.read_text("utf-8")
+    if path is None:
+        return new_pair()
     try:
-        key = JWKRegistry.import_key(json.loads(text)) if text.lstrip().startswith("{") else ECKey.import_key(text)
-    except (JoseError, ValueError, KeyError):
-        raise _failed(f"{public_key} holds no public key that can be used (JWK, or PEM of P-256)") from None
-    return None, dict(key.as_dict(private=False))
+        return None, public_key(path.read_text("utf-8"))
+    except OSError as error:
+        raise _failed(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:  # Unfit, or not even text
+        raise _failed(f"{path} holds no public key that can be used: give {FITTING}") from None
 
 
 def run(work: Callable[[Directory, Settings], Awaitable[T]]) -> T:

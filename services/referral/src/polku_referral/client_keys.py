@@ -1,0 +1,52 @@
+"""Public keys of machine clients: which may be registered, and a fresh pair for who has none."""
+
+import json
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
+
+LEAST_RSA = 2048
+"""Bits; RFC 7518 §3.5 asks for as many."""
+FITTING = "a JWK or PEM of P-256, Ed25519, or RSA of at least 2048 bits"
+
+
+class Unfit(ValueError):
+    """The text holds no key that a client could sign with here."""
+
+
+def new_pair() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The private key as a JWK (RFC 7517), and the public one. The key id is the thumbprint (RFC 7638)."""
+    pair = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
+    return dict(pair.as_dict(private=True)), dict(pair.as_dict(private=False))
+
+
+def public_key(text: str) -> dict[str, Any]:
+    """The public half of a JWK or PEM, as a JWK with a key id. Raises Unfit.
+
+    A shared secret is refused too: it would be a key that both sides can sign with.
+    """
+    key = _read(text)
+    if isinstance(key, RSAKey):
+        fits = key.public_key.key_size >= LEAST_RSA
+    else:
+        fits = isinstance(key, ECKey | OKPKey) and key.curve_name in ("P-256", "Ed25519")
+    if not fits:
+        raise Unfit
+    public = dict(key.as_dict(private=False))
+    return {**public, "kid": public.get("kid") or key.thumbprint()}
+
+
+def _read(text: str) -> Key:
+    if text.lstrip().startswith("{"):
+        try:
+            return JWKRegistry.import_key(json.loads(text))
+        except (JoseError, ValueError, TypeError, KeyError):
+            raise Unfit from None
+    for kind in (ECKey, OKPKey, RSAKey):
+        try:
+            key: Key = kind.import_key(text)
+        except (JoseError, ValueError, TypeError):
+            continue
+        return key
+    raise Unfit

@@ -1,0 +1,196 @@
+"""`polku organisation | client | staff …`: what it prints opens the door, and what is wrong is said in one line."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
+from typer.testing import CliRunner, Result
+
+from polku_referral import cli
+from polku_referral.client_keys import Unfit, new_pair, public_key
+from polku_referral.oauth import TOKEN
+from polku_runtime.testing import Clock
+
+from .material import ORIGIN, token_form
+
+Polku = Callable[..., Any]
+
+
+@pytest.fixture
+def polku(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Polku:
+    """`await polku("staff", "invite", …)` → the result, as a person at the terminal gets it."""
+    settings = app.state.settings
+    monkeypatch.setenv("POLKU_MONGO", settings.mongo)
+    monkeypatch.setenv("POLKU_NAMESPACE", settings.namespace)
+    monkeypatch.setenv("POLKU_SESSION_KEYS", settings.session_keys.get_secret_value())
+    monkeypatch.setenv("POLKU_BASE_URL", settings.base_url)
+
+    async def run(*arguments: str) -> Result:
+        # In a thread: the command runs a loop of its own.
+        return await asyncio.to_thread(CliRunner().invoke, cli.app, list(arguments))
+
+    return run
+
+
+def printed(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    said: dict[str, Any] = json.loads(result.stdout)
+    return said
+
+
+def refused(result: Result, what: str) -> None:
+    assert result.exit_code == 1
+    assert result.stderr.startswith("polku: ")
+    assert result.stderr.count("\n") == 1
+    assert what in result.stderr
+    assert result.stdout == ""
+
+
+async def token_of(http: httpx.AsyncClient, client_id: str, key: Any, clock: Clock, alg: str = "ES256") -> int:
+    now = int(clock.now.timestamp())
+    claims = {"iss": client_id, "sub": client_id, "aud": ORIGIN, "exp": now + 60, "jti": f"jti-{now}-0001"}
+    signed = jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
+    return (await http.post(TOKEN, data=token_form(signed))).status_code
+
+
+async def test_an_authority_connects(polku: Polku, browser: Any, clock: Clock, app: FastAPI) -> None:
+    made = printed(await polku("organisation", "add", "sotkamo", "Sotkamon kunta", "--kind", "other", "--json"))
+    client = printed(await polku("client", "add", "--organisation", "sotkamo", "--scope", "referrals:write", "--json"))
+    assert (client["token_endpoint"], client["audience"]) == (ORIGIN + TOKEN, ORIGIN)
+    key = ECKey.import_key(client["private_key"])
+    assert await token_of(browser(), client["client_id"], key, clock) == 200
+    # What is kept is the public half.
+    kept = await app.state.directory.client(client["client_id"])
+    assert (kept.organisation_id, kept.scopes) == (made["organisation_id"], ("referrals:write",))
+    assert client["private_key"]["d"] not in kept.model_dump_json()
+    found = await app.state.directory.organisations.collection.find_one({"code": "sotkamo"})
+    assert [event["type"] for event in found["outbox"]] == ["polku.organisation.changed.v1"]
+
+
+@pytest.mark.parametrize("form", ["pem", "jwk", "private-pem"])
+@pytest.mark.parametrize(
+    ("alg", "make"),
+    [
+        ("ES256", lambda: ECKey.generate_key("P-256", auto_kid=True)),
+        ("PS256", lambda: RSAKey.generate_key(2048, auto_kid=True)),
+        ("Ed25519", lambda: OKPKey.generate_key("Ed25519", auto_kid=True)),
+    ],
+)
+async def test_a_key_of_the_client_s_own(
+    polku: Polku, browser: Any, clock: Clock, tmp_path: Path, app: FastAPI, alg: str, make: Any, form: str
+) -> None:
+    key, path = make(), tmp_path / "key"
+    is_private = form == "private-pem"
+    path.write_bytes(
+        json.dumps(key.as_dict(private=False)).encode() if form == "jwk" else key.as_pem(private=is_private)
+    )
+    arguments = ("client", "add", "--organisation", "kajaani", "--scope", "referrals:read", "--public-key", str(path))
+    said = printed(await polku(*arguments, "--json"))
+    assert "private_key" not in said
+    assert await token_of(browser(), said["client_id"], key, clock, alg) == 200
+    (kept,) = (await app.state.directory.client(said["client_id"])).keys
+    assert not {"d", "p", "q", "k"} & kept.keys()
+    assert kept["kid"] == key.thumbprint()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not a key",
+        "{",
+        "{}",
+        "[]",
+        '{"keys":[]}',
+        '{"kty":["EC"]}',
+        '{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}',
+        '{"kty":"EC","crv":"P-256","x":1,"y":2}',
+        json.dumps(OctKey.generate_key(256).as_dict()),
+        json.dumps(ECKey.generate_key("P-384").as_dict(private=False)),
+        json.dumps(ECKey.generate_key("secp256k1").as_dict(private=False)),
+        json.dumps(OKPKey.generate_key("X25519").as_dict(private=False)),
+        ECKey.generate_key("P-521").as_pem(private=False).decode(),
+    ],
+)
+def test_keys_that_prove_nothing(text: str) -> None:
+    with pytest.raises(Unfit):
+        public_key(text)
+
+
+@pytest.mark.filterwarnings("ignore:Key size")
+def test_a_short_rsa_key() -> None:
+    with pytest.raises(Unfit):
+        public_key(RSAKey.generate_key(1024).as_pem(private=False).decode())
+
+
+def test_a_new_pair_belongs_together() -> None:
+    private, public = new_pair()
+    assert "d" not in public
+    assert JWKRegistry.import_key(private).thumbprint() == public["kid"]
+
+
+async def test_a_colleague_is_invited(polku: Polku, browser: Any, app: FastAPI, clock: Clock) -> None:
+    arguments = ("staff", "invite", "Uusi@Example.FI", "--role", "coordinator", "--programme", "kainuu", "--json")
+    said = printed(await polku(*arguments))
+    assert said["login"] == "uusi@example.fi"
+    clock.now = datetime.now(UTC) + timedelta(seconds=1)  # the command goes by the real clock
+    http = browser()
+    assert (await http.get(said["link"])).status_code == 200
+    opened = await http.post(said["link"], data={"password": "", "again": ""})
+    assert (opened.status_code, opened.headers["location"]) == (303, "/")
+    assert (await http.get("/referral/referrals")).status_code == 200
+    assert (await browser().post(said["link"], data={"password": "", "again": ""})).status_code == 404
+
+    # A fresh link for the same person: programmes and organisation stay when they are not given.
+    again = printed(await polku("staff", "invite", "uusi@example.fi", "--role", "manager", "--json"))
+    assert again["staff_id"] == said["staff_id"]
+    assert again["link"] != said["link"]
+    member = await app.state.directory.staff.get(said["staff_id"])
+    assert (member.roles, member.programmes, member.version) == (("manager",), ("kainuu",), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("organisation", "add", "kajaani", "Toinen"), "there is an organisation kajaani already"),
+        (("organisation", "add", "Kajaani!", "Toinen"), "Kajaani! is no code"),
+        (("organisation", "add", "uusi", "Uusi", "--kind", "bank"), "no kind bank"),
+        (("client", "add", "--organisation", "nowhere", "--scope", "referrals:read"), "no organisation nowhere"),
+        (("client", "add", "--organisation", "kajaani", "--scope", "everything"), "no scope everything"),
+        (
+            ("client", "add", "--organisation", "kajaani", "--scope", "referrals:read", "--public-key", "/nowhere"),
+            "/nowhere cannot be read: No such file",
+        ),
+        (
+            ("client", "add", "--organisation", "kajaani", "--scope", "referrals:read", "--public-key", __file__),
+            "holds no public key that can be used",
+        ),
+        (("staff", "invite", "a", "--role", "chief"), "no role chief"),
+        (("staff", "invite", "a", "--role", "coordinator"), "a coordinator needs --programme"),
+        (("staff", "invite", "a", "--role", "operator", "--role", "referrer"), "a referrer needs --organisation"),
+        (("staff", "invite", "a", "--role", "coach", "--programme", "mars"), "no programme mars"),
+        (("staff", "invite", "a", "--role", "operator", "--organisation", "nowhere"), "no organisation nowhere"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_one_line(
+    polku: Polku, app: FastAPI, arguments: tuple[str, ...], what: str
+) -> None:
+    collections = ("organisations", "clients", "staff", "links")
+    before = [await app.state.database[name].count_documents({}) for name in collections]
+    refused(await polku(*arguments), what)
+    assert [await app.state.database[name].count_documents({}) for name in collections] == before
+
+
+async def test_without_json_it_reads_well(polku: Polku) -> None:
+    said = await polku("staff", "invite", "oskari@example.fi", "--role", "operator")
+    lines = dict(line.split(": ", 1) for line in said.stdout.splitlines())
+    assert lines["login"] == "oskari@example.fi"
+    assert lines["link"].startswith(f"{ORIGIN}/referral/link/")
