@@ -23,6 +23,8 @@ from polku_runtime.mongo import CODEC, Document
 from polku_runtime.trouble import is_infrastructure, name_of
 
 FILL_AGAIN_S = 1.0
+CIPHERTEXT = 6
+"""BSON's subtype of what was encrypted."""
 KEY_CACHE_MS = 5000
 """How long a running process can still read after a key was destroyed."""
 
@@ -70,6 +72,8 @@ class Vault:
 
     async def open(self, blob: Binary, person_id: str, kind: str) -> dict[str, Any]:
         """The data. Raises Sealed when the key is destroyed, the blob was changed, or is somebody else's."""
+        if getattr(blob, "subtype", None) != CIPHERTEXT:
+            raise Sealed
         with _plainly():
             opened = await self._encryption.decrypt(blob)
         if opened.get("person_id") != person_id or opened.get("class") != kind:
