@@ -99,6 +99,7 @@ def test_a_needed_header_must_be_text(name: str) -> None:
         ("ce_aggregateversion", b"9" * 19, "bad-header"),
         ("ce_aggregateversion", b"9" * 5000, "bad-header"),
         ("ce_dataschema", b"urn:else", "bad-header"),
+        ("ce_dataschema", b"0", "bad-header"),
         ("ce_dataschema", b"urn:polku:schema:pathway.closed:1.0", "bad-header"),
         ("ce_dataschema", b"urn:polku:schema:pathway.opened:2.0", "bad-header"),
         ("ce_dataschema", b"urn:polku:schema:pathway.opened:1.", "bad-header"),
