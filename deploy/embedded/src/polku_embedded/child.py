@@ -11,7 +11,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 BACKOFF_S, BACKOFF_MAX_S = 0.5, 10.0
-STEADY_S = 30.0
+STEADY_S = 10.0
 """A child that has lived this long starts its backoff anew."""
 LOG_BYTES, LOG_FILES = 10_000_000, 3
 LAST_WORDS_S = 1.0
@@ -109,11 +109,12 @@ class Child:
         while True:
             assert self.process is not None
             code = await self.process.wait()
-            self.ready = False
+            was_ready, self.ready = self.ready, False
             if self._reading:
                 await asyncio.wait([self._reading], timeout=LAST_WORDS_S)
             lived = time.time() - self.started_at
-            self._failures = 0 if lived > STEADY_S else self._failures + 1
+            # Only a child that does not come to work is waited for longer and longer.
+            self._failures = 0 if was_ready or lived > STEADY_S else self._failures + 1
             pause = min(BACKOFF_S * 2 ** max(self._failures - 1, 0), BACKOFF_MAX_S)
             self.restarts += 1
             self.say(f"{self.name} ended with {code} after {lived:.0f} s; starting it again in {pause:.1f} s")

@@ -115,6 +115,7 @@ class DataFolder:
             "POLKU_HOST": "127.0.0.1",
             "POLKU_PORT": str(ports.web),
             "POLKU_WORKER_PORT": str(ports.worker),
+            "POLKU_WORKER_ID": "embedded",
             "POLKU_KAFKA": f"127.0.0.1:{ports.kafka}",
             "POLKU_MONGO": f"mongodb://127.0.0.1:{ports.mongo}/?replicaSet=rs0",
             "POLKU_BASE_URL": origin,

@@ -101,7 +101,10 @@ class Runner:
             ack_policy=AckPolicy.MANUAL,
             # The same partition number of every topic goes to one worker: a person's events meet there.
             partition_assignment_strategy=[RangePartitionAssignor],
-            session_timeout_ms=10_000,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=2_000,
+            # Static membership (KIP-345): a worker that was killed comes back as the same member.
+            group_instance_id=f"{self.group}-{self.settings.worker_id}" if self.settings.worker_id else None,
             listener=_DrainOnRevoke(self),
             parser=_lenient_parser,
             decoder=_records,

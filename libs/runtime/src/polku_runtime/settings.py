@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     """Where the door publishes its keys; empty means under `base_url`."""
     session_keys: SecretStr
     """Fernet keys for the session cookie, newest first, separated by commas."""
+    worker_id: str = ""
+    """A name that this worker keeps over restarts (a pod's name): it takes its partitions back at once."""
     otlp_endpoint: str = ""
     language: Language = "fi"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
