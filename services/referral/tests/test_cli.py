@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
 from typer.testing import CliRunner, Result
 
 from polku_referral import cli
+from polku_referral.audit import Look
 from polku_referral.client_keys import Unfit, new_pair, public_key
 from polku_referral.oauth import TOKEN
 from polku_runtime.testing import Clock
@@ -99,6 +100,31 @@ async def test_a_key_of_the_client_s_own(
     (kept,) = (await app.state.directory.client(said["client_id"])).keys
     assert not {"d", "p", "q", "k"} & kept.keys()
     assert kept["kid"] == key.thumbprint()
+
+
+async def test_a_key_is_rotated(polku: Polku, browser: Any, clock: Clock, tmp_path: Path) -> None:
+    client = printed(await polku("client", "add", "--organisation", "kajaani", "--scope", "referrals:read", "--json"))
+    client_id, old = client["client_id"], ECKey.import_key(client["private_key"])
+    new, path = ECKey.generate_key("P-256", auto_kid=True), tmp_path / "new.pem"
+    path.write_bytes(new.as_pem(private=False))
+    added = printed(await polku("client", "add-key", client_id, str(path), "--json"))
+    assert added["key_ids"] == [old.kid, new.kid]
+    assert await token_of(browser(), client_id, old, clock) == 200
+    clock.advance(seconds=1)
+    printed(await polku("client", "remove-key", client_id, str(old.kid), "--json"))
+    assert await token_of(browser(), client_id, old, clock) == 401
+    assert await token_of(browser(), client_id, new, clock) == 200
+    refused(await polku("client", "remove-key", client_id, str(new.kid)), "no other one")
+    refused(await polku("client", "add-key", "nobody", str(path)), "there is no client nobody")
+
+
+async def test_the_audit_trail_is_walked(polku: Polku, app: FastAPI) -> None:
+    await app.state.desk.audit.write(None, [Look("person-1", f"read-{number}", ("identity",)) for number in range(3)])
+    assert printed(await polku("audit", "verify", "--json")) == {"holds": True, "wrong": []}
+    await app.state.database["audit"].delete_one({"_id.seq": 2})
+    found = await polku("audit", "verify")
+    assert found.exit_code == 1
+    assert "rows are missing before 3" in found.stdout
 
 
 @pytest.mark.parametrize(

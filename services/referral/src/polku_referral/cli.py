@@ -1,4 +1,4 @@
-"""`polku organisation | client | staff …`: who may come in."""
+"""`polku organisation | client | staff …`: who may come in; `polku audit verify`: who looked at whom holds."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ import typer
 from pymongo.errors import DuplicateKeyError
 
 from polku_referral.accounts import Accounts
+from polku_referral.audit import Audit
 from polku_referral.client_keys import FITTING, new_pair, public_key
 from polku_referral.directory import Directory
 from polku_referral.model.directory import (
@@ -33,9 +34,11 @@ app = typer.Typer()
 organisation_app = typer.Typer(no_args_is_help=True, help="Organisations that refer, coach, fund or employ.")
 client_app = typer.Typer(no_args_is_help=True, help="Machines of organisations.")
 staff_app = typer.Typer(no_args_is_help=True, help="People who sign in.")
+audit_app = typer.Typer(no_args_is_help=True, help="The trail of looks at people.")
 app.add_typer(organisation_app, name="organisation")
 app.add_typer(client_app, name="client")
 app.add_typer(staff_app, name="staff")
+app.add_typer(audit_app, name="audit")
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 T = TypeVar("T")
@@ -97,6 +100,45 @@ def add_client(
         }
 
     _say(run(work) | ({"private_key": private} if private else {}), as_json)
+
+
+@client_app.command("add-key")
+def add_key(client_id: str, key_file: Annotated[Path, typer.Argument(help=FITTING)], *, as_json: Json = False) -> None:
+    """Register one more public key of a client; the old one goes on working until it is removed."""
+    _, public = _keys(key_file)
+
+    async def work(directory: Directory, _: Settings) -> dict[str, Any]:
+        if not await directory.add_key(client_id, public):
+            raise _failed(f"there is no client {client_id}")
+        client = await directory.client(client_id)
+        return {"client_id": client_id, "key_ids": [key["kid"] for key in client.keys] if client else []}
+
+    _say(run(work), as_json)
+
+
+@client_app.command("remove-key")
+def remove_key(client_id: str, key_id: str, *, as_json: Json = False) -> None:
+    """Take a public key back. The last one stays: a client without keys could never come in again."""
+
+    async def work(directory: Directory, _: Settings) -> dict[str, Any]:
+        if not await directory.remove_key(client_id, key_id):
+            raise _failed(f"the client has no key {key_id}, or no other one")
+        return {"client_id": client_id, "removed": key_id}
+
+    _say(run(work), as_json)
+
+
+@audit_app.command("verify")
+def verify_audit(*, as_json: Json = False) -> None:
+    """Walk the whole audit trail; exit code 1 when a row was changed, removed or moved."""
+
+    async def work(directory: Directory, _: Settings) -> list[str]:
+        return await Audit(directory.database, directory.effects).verify()
+
+    wrong = run(work)
+    _say({"holds": not wrong, "wrong": wrong}, as_json)
+    if wrong:
+        raise typer.Exit(1)
 
 
 @staff_app.command("invite")
@@ -202,4 +244,4 @@ def _say(said: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(said))
     else:
         for name, value in said.items():
-            typer.echo(f"{name}: {json.dumps(value) if isinstance(value, dict) else value}")
+            typer.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")

@@ -10,7 +10,7 @@ from polku_referral.model import referral as domain
 from polku_referral.model.person import state_age
 from polku_referral.model.refusals import Refused
 from polku_referral.repository import Repository
-from polku_referral.vault import Sealed, Vault
+from polku_referral.vault import Erased, Sealed, Vault
 from polku_runtime.aggregates import LostRace
 from polku_runtime.dispatch import each
 from polku_runtime.outcomes import Apply, Dead, Handler, Outcome
@@ -51,8 +51,10 @@ def answer_age(parts: Parts) -> Handler:
             await parts.audit.write(None, [Look(data.person_id, "state-age", ("identity",))])
             try:
                 identity = await parts.vault.open(known.sealed["identity"], data.person_id, "identity")
-            except Sealed:
+            except Erased:
                 return Outcome.SKIPPED
+            except Sealed:
+                raise Dead("does-not-open") from None  # visible, and redriven when the cause is mended
             born = date.fromisoformat(identity["date_of_birth"])
             try:
                 stated = state_age(

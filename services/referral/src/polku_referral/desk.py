@@ -1,5 +1,6 @@
 """Where wishes meet referrals: found under the caller's rights, decided, saved. API and pages share it."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,7 @@ from polku_referral.model import referral as domain
 from polku_referral.model.referral import Referral
 from polku_referral.model.refusals import Refused, Wrong, refuse_if
 from polku_referral.repository import Kept, Repository, name_scope_of, scope_of
-from polku_referral.vault import Sealed, Vault
+from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -22,6 +23,8 @@ from polku_runtime.effects import Effects
 from polku_web.codes import Codes
 from polku_web.formats import local_day
 from polku_web.problems import Problem
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,11 @@ class Desk:
         await self.audit.write(who, [Look(known.person.id, "read-name", ("identity",)) for known in persons])
         names = {}
         for known in persons:
-            identity = await self._open(known.sealed.get("identity"), known.person.id, "identity")
+            try:
+                identity = await self._open(known.sealed.get("identity"), known.person.id, "identity")
+            except Sealed:
+                log.error("a sealed blob does not open", extra={"person_id": known.person.id})  # noqa: TRY400 - no trace
+                continue  # one name less must not take all names off a page
             if identity:
                 names[known.person.id] = f"{identity['given_names']} {identity['family_name']}"
         return names
@@ -141,11 +148,12 @@ class Desk:
             raise Refused("erased")
         try:
             return await self.vault.seal(known.key, referral.person_id, f"decline:{referral.id}", {"text": text})
-        except Sealed:
+        except Erased:
             raise Refused("erased") from None
 
     async def _open(self, blob: Binary | None, person_id: str, kind: str) -> dict[str, Any]:
+        """The data; empty when they were erased. Raises Sealed when they stand where they do not belong."""
         try:
             return await self.vault.open(blob, person_id, kind) if blob is not None else {}
-        except Sealed:
+        except Erased:
             return {}

@@ -7,8 +7,8 @@ checked when it is opened.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Any
 
@@ -23,8 +23,10 @@ from polku_runtime.mongo import CODEC, Document
 from polku_runtime.trouble import is_infrastructure, name_of
 
 FILL_AGAIN_S = 1.0
-CIPHERTEXT = 6
-"""BSON's subtype of what was encrypted."""
+CIPHERTEXT, UUID_SUBTYPE = 6, 4
+"""BSON's subtypes of what was encrypted, and of a key's id."""
+KEY_ID = slice(1, 17)
+"""Where a ciphertext names its key (MongoDB's client-side encryption specification, subtype 6)."""
 KEY_CACHE_MS = 5000
 """How long a running process can still read after a key was destroyed."""
 
@@ -32,7 +34,14 @@ log = logging.getLogger(__name__)
 
 
 class Sealed(Exception):
-    """The blob cannot be opened here: its key is gone, or it belongs to another person or class."""
+    """The blob does not open: it was changed, belongs to another person or class, or the master key is another.
+
+    Never to be taken for an erased person: then a pasted blob or a wrong key file would pass for one.
+    """
+
+
+class Erased(Sealed):
+    """The person's data key was destroyed."""
 
 
 class Vault:
@@ -58,23 +67,23 @@ class Vault:
         try:
             return self._spare.get_nowait()
         except asyncio.QueueEmpty:
-            with _plainly():
+            async with self._plainly():
                 return await self._encryption.create_data_key("local")
 
     async def seal(self, key: Binary, person_id: str, kind: str, data: Mapping[str, Any]) -> Binary:
         """kind: the class of the data (identity, contact, notes …), with an id where there are several.
 
-        Raises Sealed when the key is destroyed.
+        Raises Erased when the key is destroyed, Sealed when it is not ours.
         """
         blob = {"person_id": person_id, "class": kind, "data": dict(data)}
-        with _plainly():
+        async with self._plainly(key):
             return await self._encryption.encrypt(blob, Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random, key_id=key)
 
     async def open(self, blob: Binary, person_id: str, kind: str) -> dict[str, Any]:
-        """The data. Raises Sealed when the key is destroyed, the blob was changed, or is somebody else's."""
+        """The data. Raises Erased when the key is destroyed, Sealed when the blob was changed or is another's."""
         if getattr(blob, "subtype", None) != CIPHERTEXT:
             raise Sealed
-        with _plainly():
+        async with self._plainly(Binary(blob[KEY_ID], UUID_SUBTYPE)):
             opened = await self._encryption.decrypt(blob)
         if opened.get("person_id") != person_id or opened.get("class") != kind:
             raise Sealed
@@ -82,7 +91,7 @@ class Vault:
         return data
 
     async def destroy(self, key: Binary) -> None:
-        """Erasure: without the key the person's blobs are noise, in every backup of the database too."""
+        """Erasure: without the key the person's blobs are noise, in every backup that does not hold the keys."""
         await self._encryption.delete_key(key)
 
     async def close(self) -> None:
@@ -105,13 +114,14 @@ class Vault:
                 log.warning("no spare data key", extra={"error": name_of(error)})
                 await asyncio.sleep(FILL_AGAIN_S)
 
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Says what libmongocrypt wraps: MongoDB cannot answer now, or there is no such key any more."""
-    try:
-        yield
-    except EncryptionError as error:
-        if is_infrastructure(error.cause):
-            raise error.cause from None
-        raise Sealed from None
+    @asynccontextmanager
+    async def _plainly(self, key: Binary | None = None) -> AsyncIterator[None]:
+        """Says what libmongocrypt wraps: MongoDB cannot answer now, the key is gone, or all else."""
+        try:
+            yield
+        except EncryptionError as error:
+            if is_infrastructure(error.cause):
+                raise error.cause from None
+            if key is not None and await self._encryption.get_key(key) is None:
+                raise Erased from None
+            raise Sealed from None
