@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from polku_activities.model import session as domain
 from polku_activities.model.refusals import Refused
-from polku_activities.model.session import MOST, Mark, Outcome, Participant, Session
+from polku_activities.model.session import MOST, Attendance, Mark, Outcome, Participant, Session
 from polku_events.activities import AttendanceCorrected, AttendanceRecorded, SessionHeld, SessionPlanned
+from polku_web.codes import read_codes
 
 from .material import ACT, EXCUSED, LATE, PRESENT, TODAY, UNEXCUSED, held, kinds, person, planned, wish
 
@@ -213,3 +214,14 @@ def test_each_state_allows_what_it_allows(session: Session, allowed: set[str]) -
             assert ask(session)[1]
         else:
             assert refusal(lambda ask=ask: ask(session)) == "wrong-state"
+
+
+# -- code lists -------------------------------------------------------------------------------------------------
+
+
+def test_every_attendance_has_a_label_and_every_list_reads_in_three_languages() -> None:
+    lists = read_codes("polku_activities").lists
+    assert set(lists["attendance"]) == set(get_args(Attendance))
+    assert set(lists["state"]) == {"planned", "held", "cancelled"}
+    for codes in lists.values():
+        assert all(label.strip() == label != "" for code in codes.values() for label in (code.fi, code.sv, code.en))

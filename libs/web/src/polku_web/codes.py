@@ -5,7 +5,7 @@ from datetime import date
 from importlib.resources import files
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class Code(BaseModel):
@@ -30,10 +30,15 @@ class Code(BaseModel):
 
 
 class Codes:
-    """By list: `codes["route"]`."""
+    """The lists of one service. Raises ValueError when a code stands twice in a list, or can never be used."""
 
     def __init__(self, lists: Mapping[str, Sequence[Code]]) -> None:
         self.lists = {name: {code.code: code for code in codes} for name, codes in lists.items()}
+        for name, codes in lists.items():
+            if len(self.lists[name]) < len(codes):
+                raise ValueError(f"a code stands twice in {name}")
+            if any(code.since and code.until and code.since > code.until for code in codes):
+                raise ValueError(f"a code of {name} ends before it begins")
 
     def allows(self, name: str, code: str, day: date) -> bool:
         found = self.lists[name].get(code)
@@ -58,5 +63,8 @@ class Codes:
 
 def read_codes(package: str) -> Codes:
     """The lists of `polku_<service>`. Raises ValueError when the file does not hold together."""
-    text = files(package).joinpath("data/codes.yaml").read_text("utf-8")
-    return Codes({name: [Code.model_validate(row) for row in rows] for name, rows in yaml.safe_load(text).items()})
+    lists = yaml.safe_load(files(package).joinpath("data/codes.yaml").read_text("utf-8"))
+    return Codes(_LISTS.validate_python(lists))
+
+
+_LISTS = TypeAdapter(dict[str, list[Code]])
