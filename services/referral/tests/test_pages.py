@@ -240,7 +240,8 @@ async def test_pages_run_without_scripts_in_them(page: str, sign_in: SignIn, add
 
 
 @pytest.mark.parametrize(
-    ("language", "says"), [("fi", ("Saapuneet", "Vastausta odottaa", "Hyväksy")), ("sv", ("Inkomna", "Godkänn"))]
+    ("language", "says"),
+    [("fi", ("Saapuneet", "Vastattava viimeistään", "Hyväksy")), ("sv", ("Inkorg", "Svar senast", "Godkänn"))],
 )
 async def test_in_the_reader_s_language(page: str, sign_in: SignIn, language: str, says: tuple[str, ...]) -> None:
     me = await sign_in(COORDINATOR, language)
@@ -248,4 +249,4 @@ async def test_in_the_reader_s_language(page: str, sign_in: SignIn, language: st
     assert f'<html lang="{language}"' in text
     for english in ("Answer due", "Sender’s id", "In the sender", "Accept<", "Decline<", "To whose case-load"):
         assert english not in text, english
-    assert says
+    assert all(word in text for word in says)

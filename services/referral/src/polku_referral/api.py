@@ -1,6 +1,8 @@
 """HTTP for machines and for the pages' own scripts: public-surface §4."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -13,7 +15,7 @@ from polku_referral.intake import Submission, sha256
 from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral
 from polku_referral.model.refusals import Refused
-from polku_referral.repository import ORDERS, Kept, scope_of
+from polku_referral.repository import Kept
 from polku_referral.texts import as_problem
 from polku_referral.wire import (
     AcceptIn,
@@ -29,7 +31,7 @@ from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import client, expected_version, lost_race, staff, staff_or_client
 from polku_web.i18n import msg
-from polku_web.paging import Window, after_key, link, page, window
+from polku_web.paging import Window, link, window
 from polku_web.problems import Error, Problem, ProblemBody
 
 BASE = "/referral/api/v1"
@@ -71,7 +73,7 @@ async def receive(
     dry_run: Annotated[bool, Query(description="Validate all and keep nothing")] = False,
 ) -> ReferralOut | DryRunOut:
     """Takes a referral in. Repeating is safe: the same content gets the same answer."""
-    try:
+    with _refusals(who):
         identity = checked(body, desk.codes, request.app.state.settings.identity_codes, desk.today)
         submission = Submission(
             body=body,
@@ -85,8 +87,6 @@ async def receive(
             response.status_code = 200
             return DryRunOut(exists=await desk.intake.known(submission))
         accepted = await desk.intake.receive(submission)
-    except Refused as refused:
-        raise as_problem(refused) from None
     if not accepted.is_new:
         response.status_code = 200
     response.headers["location"] = f"{BASE}/referrals/{accepted.referral.id}"
@@ -104,11 +104,7 @@ async def list_referrals(
     external_id: Annotated[str | None, Query(max_length=100)] = None,
 ) -> ReferralList:
     """The caller's referrals; those that wait are in the order in which an answer is due."""
-    order = ORDERS["received" if state == "received" else "other"]
-    rows = await desk.repository.listed(
-        scope_of(who), state=state, external_id=external_id, after=after_key(order, part.after), limit=part.fetch
-    )
-    found = page(rows, part, lambda row: views.place(row, state))
+    found = await desk.listed(who, part, state=state, external_id=external_id)
     link(request, response, found.next)
     return ReferralList(items=[views.referral(row, who) for row in found.items], next=found.next)
 
@@ -137,12 +133,8 @@ async def accept(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AcceptIn
 ) -> ReferralOut:
     """The project takes the person in; a pathway opens by itself."""
-    try:
+    with _refusals(who):
         after = await desk.accept(who, referral_id, expected_version(request), wish)
-    except LostRace as lost:
-        raise _lost(who, lost) from None
-    except Refused as refused:
-        raise as_problem(refused) from None
     return _shown(response, who, after)
 
 
@@ -151,12 +143,8 @@ async def decline(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: DeclineIn
 ) -> ReferralOut:
     """The project does not take the person in; the sender hears the reason and the text."""
-    try:
+    with _refusals(who):
         after = await desk.decline(who, referral_id, expected_version(request), wish)
-    except LostRace as lost:
-        raise _lost(who, lost) from None
-    except Refused as refused:
-        raise as_problem(refused) from None
     return _shown(response, who, after)
 
 
@@ -198,7 +186,14 @@ def _shown(
     return views.referral(referral, who, receipt=receipt, reason_text=reason_text)
 
 
-def _lost(who: Principal, lost: LostRace) -> Problem:
-    present = lost.present
-    shown = views.referral(present, who).model_dump(mode="json") if isinstance(present, Referral) else None
-    return lost_race(shown)
+@contextmanager
+def _refusals(who: Principal) -> Iterator[None]:
+    """Tells a rule's or a race's no as a problem; the winner's state is shown as this caller sees it."""
+    try:
+        yield
+    except LostRace as lost:
+        present = lost.present
+        shown = views.referral(present, who).model_dump(mode="json") if isinstance(present, Referral) else None
+        raise lost_race(shown) from None
+    except Refused as refused:
+        raise as_problem(refused) from None

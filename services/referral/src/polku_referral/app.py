@@ -13,13 +13,14 @@ from polku_referral.desk import Desk
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
 from polku_referral.keys import SigningKeys
-from polku_referral.master import read_master_key
+from polku_referral.master import WrongMasterKey, read_master_key
 from polku_referral.repository import REFERRALS, Repository
 from polku_referral.settings import ReferralSettings
 from polku_referral.tokens import Tokens
 from polku_referral.vault import Vault
 from polku_runtime import mongo
 from polku_runtime.effects import Effects, system_effects
+from polku_runtime.settings import SettingsError
 from polku_runtime.worker import Worker
 from polku_web.app import create_app
 from polku_web.codes import read_codes
@@ -76,6 +77,11 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
     vault = Vault(client, database.name, master)
 
     async def prepare() -> None:
+        try:
+            await SigningKeys(database, master, used).newest()
+        except WrongMasterKey:
+            # With another key persons would be made twice and shown as unreadable: nothing may begin.
+            raise SettingsError("polku: POLKU_MASTER_KEY_FILE is not the key that this database began with") from None
         await repository.create_indexes()
         await directory.create_indexes()
 

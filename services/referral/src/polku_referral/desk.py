@@ -14,7 +14,7 @@ from polku_referral.intake import Intake
 from polku_referral.model import referral as domain
 from polku_referral.model.referral import Referral
 from polku_referral.model.refusals import Refused, Wrong, refuse_if
-from polku_referral.repository import Kept, Repository, name_scope_of, scope_of
+from polku_referral.repository import Kept, Repository, name_scope_of, order_of, place_of, scope_of
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
@@ -22,6 +22,7 @@ from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects
 from polku_web.codes import Codes
 from polku_web.formats import local_day
+from polku_web.paging import Page, Window, after_key, page
 from polku_web.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,19 @@ class Desk:
         if found is None:
             raise Problem(404, "not-found")
         return found
+
+    async def listed(
+        self, who: Principal, part: Window, *, state: str | None, external_id: str | None = None
+    ) -> Page[Referral]:
+        """One page of the caller's referrals. Raises Problem 422 when the cursor is of a list in another order."""
+        rows = await self.repository.listed(
+            scope_of(who),
+            state=state,
+            external_id=external_id,
+            after=after_key(order_of(state), part.after),
+            limit=part.fetch,
+        )
+        return page(rows, part, lambda row: place_of(row, state))
 
     async def accept(self, who: Principal, referral_id: str, seen: int, wish: AcceptIn) -> Referral:
         """Raises LostRace with the present state, Refused, Problem 404."""
@@ -130,7 +144,7 @@ class Desk:
             try:
                 identity = await self._open(known.sealed.get("identity"), known.person.id, "identity")
             except Sealed:
-                log.error("a sealed blob does not open", extra={"person_id": known.person.id})  # noqa: TRY400 - no trace
+                log.error("a name does not open", extra={"collection": "persons"})  # noqa: TRY400 - whose: see the audit
                 continue  # one name less must not take all names off a page
             if identity:
                 names[known.person.id] = f"{identity['given_names']} {identity['family_name']}"

@@ -22,7 +22,7 @@ from polku_referral.model.refusals import Refused
 from polku_referral.receipts import receipt
 from polku_referral.repository import Kept, Known, Repository
 from polku_referral.rounds import Rounds
-from polku_referral.vault import Sealed, Vault
+from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import ReferralIn
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Document
@@ -60,7 +60,8 @@ class Accepted:
     is_new: bool
 
 
-Result = Accepted | Refused
+Result = Accepted | Refused | Sealed
+"""Sealed: what is known of the person does not open, though it was not erased; a fault on this side."""
 
 
 class Intake:
@@ -87,9 +88,9 @@ class Intake:
         self._has_indexes = False
 
     async def receive(self, submission: Submission) -> Accepted:
-        """One referral, written with whatever else arrives meanwhile. Raises Refused, or what MongoDB raises."""
+        """One referral, written with whatever else arrives meanwhile. Raises Refused, Sealed, what MongoDB raises."""
         result = await self._rounds.join(submission)
-        if isinstance(result, Refused):
+        if not isinstance(result, Accepted):
             raise result
         return result
 
@@ -138,8 +139,10 @@ class Intake:
         referral = kept.referral
         try:
             sealed = await self.vault.open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
-        except Sealed:
+        except Erased:
             return Refused("erased")
+        except Sealed as sealed_still:
+            return sealed_still
         return Accepted(referral, sealed["receipt"], is_new=False)
 
     async def _write(self, fresh: Sequence[Submission]) -> list[Result | None]:
@@ -155,8 +158,10 @@ class Intake:
         for place, (one, known) in enumerate(zip(fresh, persons, strict=True)):
             try:
                 results[place], rows[place] = await self._referral(one, known)
-            except Sealed:
-                continue  # the person's key was destroyed: refused, and nobody else's referral with it
+            except Erased:
+                continue  # refused, and nobody else's referral with it
+            except Sealed as sealed_still:
+                results[place] = sealed_still
         refused = await self.repository.add_referrals(list(rows.values()))
         for number, place in enumerate(rows):
             if number in refused:

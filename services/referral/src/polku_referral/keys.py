@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from cryptography.fernet import InvalidToken
 from joserfc.jwk import ECKey, KeySet
 from pymongo import DESCENDING
 
-from polku_referral.master import MasterKey
+from polku_referral.master import MasterKey, WrongMasterKey
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document
 
@@ -45,5 +46,9 @@ class SigningKeys:
         }
 
     def _open(self, row: Document) -> ECKey:
-        pem = self.master.signing_box.decrypt(row["key"])
+        """Raises WrongMasterKey."""
+        try:
+            pem = self.master.signing_box.decrypt(row["key"])
+        except InvalidToken:
+            raise WrongMasterKey from None
         return ECKey.import_key(pem, {"kid": row["kid"], "use": "sig", "alg": ALGORITHM})

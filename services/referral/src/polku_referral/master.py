@@ -14,6 +14,10 @@ from polku_runtime.settings import SettingsError
 MASTER_BYTES = 96
 
 
+class WrongMasterKey(Exception):
+    """The database was begun with another master key."""
+
+
 class MasterKey:
     """Opens everything; made once at start. Each purpose has a key of its own, derived by HKDF (RFC 5869)."""
 

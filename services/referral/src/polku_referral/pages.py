@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from polku_referral import views
-from polku_referral.api import PROJECT, AtDesk, Coordinator, State
+from polku_referral.api import PROJECT, AtDesk, Coordinator
 from polku_referral.desk import Desk
 from polku_referral.model.referral import COMMANDS
 from polku_referral.model.refusals import Refused
-from polku_referral.repository import ORDERS, scope_of
+from polku_referral.repository import scope_of
 from polku_referral.texts import WRONG
 from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
@@ -24,7 +23,7 @@ from polku_web.doors import staff
 from polku_web.forms import Fields, said, typed
 from polku_web.i18n import Message, msg
 from polku_web.pages import fragment_or_page, render
-from polku_web.paging import Window, after_key, page, window
+from polku_web.paging import Window, window
 
 INBOX = "/referral/referrals"
 VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -32,7 +31,6 @@ router = APIRouter(include_in_schema=False)
 
 Reader = Annotated[Principal, Depends(staff(*PROJECT, "referrer"))]
 Part = Annotated[Window, Depends(window)]
-States = Annotated[State | None, Query()]
 
 
 @router.get("/referral")
@@ -129,12 +127,7 @@ async def _referral(
 
 async def _list(request: Request, desk: Desk, who: Principal, part: Window, state: str) -> dict[str, Any]:
     wanted = state if state in desk.codes.lists["state"] else None
-    order = ORDERS["received" if wanted == "received" else "other"]
-    scope = scope_of(who)
-    found = await desk.repository.listed(
-        scope, state=wanted, external_id=None, after=after_key(order, part.after), limit=part.fetch
-    )
-    cut = page(found, part, lambda row: views.place(row, wanted))
+    cut = await desk.listed(who, part, state=wanted)
 
     def href(base: str = INBOX, **query: str | None) -> str:
         kept = {name: value for name, value in query.items() if value}
@@ -145,7 +138,7 @@ async def _list(request: Request, desk: Desk, who: Principal, part: Window, stat
         "next_page": cut.next,
         "after": request.query_params.get("after"),
         "state": wanted or "",
-        "counts": await desk.repository.counts(scope),
+        "counts": await desk.repository.counts(scope_of(who)),
         "codes": desk.codes,
         "today": desk.today,
         "href": href,

@@ -34,6 +34,16 @@ ORDERS: Mapping[str, Sequence[tuple[str, int]]] = {
 }
 
 
+def order_of(state: str | None) -> Sequence[tuple[str, int]]:
+    """The order of the list of referrals in a state; None is the list of all."""
+    return ORDERS["received" if state == "received" else "other"]
+
+
+def place_of(row: Referral, state: str | None) -> tuple[str, ...]:
+    """The row's place in that order, for the cursor."""
+    return (row.answer_due.isoformat(), row.id) if state == "received" else (row.id,)
+
+
 @dataclass(frozen=True)
 class Kept:
     """A referral with what stands beside its state."""
@@ -54,11 +64,15 @@ class Known:
 
 
 def scope_of(who: Principal) -> Scope:
-    """Which referrals a caller may see: senders their organisation's, the project's staff their programmes'."""
+    """Which referrals a caller may see: senders their organisation's, the project's staff their programmes'.
+
+    Who is both is the project's here: persons and commands open by that role, so they must not reach
+    what only a sender's eyes may see.
+    """
+    if who.kind == "staff" and who.has_role("coordinator", "manager"):
+        return {"programme": {"$in": sorted(who.programmes)}}
     if who.kind == "client" or who.has_role("referrer"):
         return {"organisation_id": who.organisation_id} if who.organisation_id else NOBODYS
-    if who.has_role("coordinator", "manager"):
-        return {"programme": {"$in": sorted(who.programmes)}}
     return NOBODYS
 
 
@@ -135,8 +149,7 @@ class Repository:
         narrowed = [dict(scope), dict(after)]
         narrowed += [{"state": state}] if state else []
         narrowed += [{"external_id": external_id}] if external_id else []
-        order = ORDERS["received" if state == "received" else "other"]
-        return await self.referrals.find({"$and": narrowed}, sort=order, limit=limit)
+        return await self.referrals.find({"$and": narrowed}, sort=order_of(state), limit=limit)
 
     async def counts(self, scope: Scope) -> dict[str, int]:
         """How many referrals stand in each state, of those that the reader may see."""

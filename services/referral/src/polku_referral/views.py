@@ -28,8 +28,3 @@ def referral(
         commands=commands,
         links=links,
     )  # fmt: skip
-
-
-def place(row: Referral, state: str | None) -> tuple[str, ...]:
-    """The row's place in its list, for the cursor; see `repository.ORDERS`."""
-    return (row.answer_due.isoformat(), row.id) if state == "received" else (row.id,)
