@@ -24,7 +24,7 @@ check: setup ## lint, types, import rules, contracts and translations; no server
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-cache --no-timing | tail -n 4
+	@.venv/bin/lint-imports --no-cache | tail -n 4
 	@$(PYTHON) -m polku_events check
 	@$(PYTHON) -m polku_web.catalogues check
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-
-
 pytest_plugins = ["polku_runtime.testing.fixtures"]
 
 
