@@ -111,6 +111,8 @@ ASSERTIONS: dict[str, Mutation] = {
     "signature cut": lambda sender, _: sender.assertion()[:-6],
     "payload no object": lambda sender, _: f"{part({'alg': 'ES256'})}.{part([1])}.{part(b'x' * 64)}",
     "payload no json": lambda sender, _: f"{part({'alg': 'ES256'})}.{part(b'{')}.{part(b'x' * 64)}",
+    "payload nested": lambda sender, _: f"{part({'alg': 'ES256'})}.{part(b'[' * 2500)}.{part(b'x' * 64)}",
+    "header nested": lambda sender, _: f"{part(b'[' * 2500)}.{part({'sub': sender.client_id})}.{part(b'x' * 64)}",
     "payload not utf-8": lambda sender, _: f"{part({'alg': 'ES256'})}.{part(bytes([0xFF, 0xFE]))}.{part(b'x' * 64)}",
     "header a list": lambda sender, _: f"{part([1])}.{part({'sub': sender.client_id})}.{part(b'x' * 64)}",
     "unknown client": resigned(sub=NOBODY, iss=NOBODY),
@@ -203,6 +205,11 @@ async def test_keys_are_rotated_without_a_gap(sender: Sender, app: FastAPI) -> N
 
 async def test_a_client_that_was_shut_out(sender: Sender, app: FastAPI) -> None:
     await app.state.directory.clients.update_one({"_id": sender.client_id}, {"$set": {"active": False}})
+    assert (await sender.sign_on()).status_code == 401
+
+
+async def test_a_client_of_an_organisation_that_has_left(sender: Sender, app: FastAPI) -> None:
+    await app.state.directory.organisations.collection.update_one({"_id": TOWN}, {"$set": {"active": False}})
     assert (await sender.sign_on()).status_code == 401
 
 

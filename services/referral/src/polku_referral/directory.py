@@ -46,6 +46,11 @@ class Directory:
         found = await self.organisations.find({"code": code}, sort=[("_id", ASCENDING)], limit=1)
         return found[0] if found else None
 
+    async def is_active(self, organisation_id: str) -> bool:
+        """False for an organisation that has left: its machines come in no more."""
+        found = await self.organisations.get(organisation_id)
+        return found is not None and found.active
+
     async def client(self, client_id: str) -> Client | None:
         """Clients say nothing to other services, so they are plain documents."""
         document = await self.clients.find_one({"_id": client_id})

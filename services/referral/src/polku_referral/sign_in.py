@@ -93,7 +93,10 @@ async def sign_out(request: Request, who: Annotated[Principal, Depends(staff())]
 
 def way_on(asked: str) -> str:
     """Where to go after signing in: a path of this origin, never another site."""
-    parts = urlsplit(asked)
+    try:
+        parts = urlsplit(asked)
+    except ValueError:  # no address at all, as `//[`
+        return "/"
     is_ours = not parts.scheme and not parts.netloc and asked.startswith("/") and not asked.startswith(("//", "/\\"))
     return asked if is_ours and parts.path != SIGN_IN else "/"
 

@@ -48,7 +48,7 @@ class Tokens:
         if not assertion or len(assertion) > MAX_ASSERTION or assertion.count(".") != 2:
             raise InvalidClient
         client = await self.directory.client(_claimed_client(assertion))
-        if client is None or not client.active:
+        if client is None or not client.active or not await self.directory.is_active(client.organisation_id):
             raise InvalidClient
         claims = _verified(assertion, client.keys)
         self._check(claims, client.id)
@@ -119,7 +119,7 @@ def _claimed_client(assertion: str) -> str:
     """Who the assertion says it is from, unverified: only to know whose keys to try."""
     try:
         claimed = json.loads(jws.extract_compact(assertion.encode()).payload)
-    except (JoseError, ValueError, TypeError):
+    except (JoseError, ValueError, TypeError, RecursionError):  # the last: brackets nested for the sake of it
         raise InvalidClient from None
     return _text(claimed if isinstance(claimed, dict) else {}, "sub", CLIENT_ID)
 
@@ -130,7 +130,7 @@ def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Mapping[str,
         key: Key = JWKRegistry.import_key(dict(jwk))
         try:
             token = jwt.decode(assertion, key, algorithms=list(ALGORITHMS))
-        except (JoseError, ValueError, TypeError):
+        except (JoseError, ValueError, TypeError, RecursionError):
             continue
         if token.header.get("typ") in TYPES:
             return token.claims
