@@ -35,7 +35,7 @@ async def test_machines_and_parts_of_pages_hear_401(web: AsyncClient) -> None:
 async def test_another_role_is_refused_in_the_readers_words(web: AsyncClient) -> None:
     answer = await web.get("/demo/", headers={"cookie": "who=coach"})
     assert answer.status_code == 403
-    assert "Roolisi ei avaa tätä" in answer.text
+    assert "Sinulla ei ole oikeutta tähän" in answer.text
 
 
 @pytest.mark.parametrize("authorization", ["Bearer bad", "Bearer ", "Basic good", "bearer", "Bearer a b c"])

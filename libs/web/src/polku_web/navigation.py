@@ -14,10 +14,11 @@ class Item:
 
 
 _PLACES: tuple[tuple[str, Message, frozenset[str]], ...] = (
-    ("referral", msg("Inbox"), frozenset({"coordinator", "manager", "referrer"})),
+    ("referral", msg("Inbox"), frozenset({"coordinator", "manager"})),
+    ("referral", msg("Our referrals"), frozenset({"referrer"})),
     ("pathway", msg("Case-load"), frozenset({"coordinator", "manager"})),
     ("activities", msg("Sessions"), frozenset({"coordinator", "coach", "manager"})),
-    ("indicators", msg("Dashboard"), frozenset({"manager", "steering"})),
+    ("indicators", msg("Dashboard"), frozenset({"coordinator", "manager", "steering"})),
 )
 
 
