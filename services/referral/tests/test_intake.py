@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pymongo.errors import ServerSelectionTimeoutError
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, ServerSelectionTimeoutError
 
 from polku_referral import intake as intake_module
 from polku_referral.desk import Desk
@@ -147,6 +148,26 @@ async def test_mongodb_gone_is_told_to_everybody_and_the_next_round_works(
     }
     assert {(await sender.post(body(f"A-{n}"))).status_code for n in range(10)} == {201}
     assert len(await said(desk)) == 10
+
+
+async def test_written_but_not_by_the_majority_is_no_receipt(
+    sender: Sender, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The primary has the rows but could not spread them in time: they may be rolled back."""
+    insert_many = AsyncCollection.insert_many
+
+    async def weakly(self: Any, rows: Any, **more: Any) -> Any:
+        await insert_many(self, rows, **more)
+        unmet = {"code": 64, "errmsg": "waiting for replication timed out", "errInfo": {"wtimeout": True}}
+        raise BulkWriteError({"writeErrors": [], "writeConcernErrors": [unmet], "nInserted": len(rows)})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncCollection, "insert_many", weakly)
+        answer = await sender.post(body())
+        assert (answer.status_code, answer.headers.get("retry-after")) == (503, "2")
+        assert "receipt" not in answer.text
+    assert (await sender.post(body())).status_code in (200, 201)
+    assert await said(desk) == ["polku.referral.received.v1"]
 
 
 async def test_a_long_lasting_stream_of_rounds_outlives_the_first_deadline(

@@ -7,9 +7,7 @@ from pymongo import ASCENDING, InsertOne
 from pymongo.errors import BulkWriteError
 
 from polku_events import EVENT_TYPES, Event
-from polku_runtime.mongo import Database, Document
-
-DUPLICATE_KEY = 11000
+from polku_runtime.mongo import Database, Document, only_duplicates
 
 
 class Journal(Protocol):
@@ -35,8 +33,7 @@ class MongoJournal:
         try:
             await self.collection.bulk_write(rows, ordered=False)
         except BulkWriteError as error:
-            if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
-                raise
+            only_duplicates(error)
 
     async def replay(self) -> AsyncIterator[Event]:
         """All events in the order of their ids, which is the order of their making within an aggregate."""

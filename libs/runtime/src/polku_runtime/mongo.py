@@ -8,6 +8,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
     NetworkTimeout,
@@ -37,6 +38,7 @@ UNAVAILABLE: tuple[type[PyMongoError], ...] = (
 )
 """Errors that say "the database cannot answer now", never "the request was wrong"."""
 
+DUPLICATE_KEY = 11000
 TIMEOUT_MS = 5000
 SELECTION_MS = 1500
 """A page or an intake call must answer 503 within 2 s when MongoDB is gone."""
@@ -84,3 +86,17 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, UNAVAILABLE):
         return True
     return isinstance(error, PyMongoError) and (error.timeout or error.has_error_label("TransientTransactionError"))
+
+
+def only_duplicates(error: BulkWriteError) -> list[Document]:
+    """What an insert of many met, if that were duplicate keys and nothing else; raises otherwise.
+
+    An unmet write concern is no success although the rows are there: they may still be rolled back. It is
+    raised as WTimeoutError, so as "try again later", without the rows that the driver's own error carries.
+    """
+    if unmet := error.details.get("writeConcernErrors"):
+        raise WTimeoutError("the write was not acknowledged by the majority", unmet[-1].get("code")) from None
+    problems: list[Document] = error.details["writeErrors"]
+    if any(problem["code"] != DUPLICATE_KEY for problem in problems):
+        raise error
+    return problems

@@ -16,8 +16,7 @@ from pymongo.errors import BulkWriteError
 
 from polku_runtime.access import Principal
 from polku_runtime.effects import Effects
-from polku_runtime.journal import DUPLICATE_KEY
-from polku_runtime.mongo import Database, Document
+from polku_runtime.mongo import Database, Document, only_duplicates
 
 CHAINS = 16
 TRIES = 50
@@ -61,8 +60,7 @@ class Audit:
             try:
                 await self.rows.insert_many(rows, ordered=True)
             except BulkWriteError as error:
-                if any(problem["code"] != DUPLICATE_KEY for problem in error.details["writeErrors"]):
-                    raise
+                only_duplicates(error)
                 looks = looks[error.details["nInserted"] :]  # somebody else wrote the next row: go on after it
             else:
                 return

@@ -19,8 +19,7 @@ from polku_referral.model.referral import Referral
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import Aggregates
 from polku_runtime.effects import Effects
-from polku_runtime.journal import DUPLICATE_KEY
-from polku_runtime.mongo import Database, Document
+from polku_runtime.mongo import Database, Document, only_duplicates
 
 REFERRALS = "referrals"
 PERSONS = "persons"
@@ -196,9 +195,6 @@ async def _insert(database: Database, name: str, rows: Sequence[Document]) -> di
     try:
         await database[name].insert_many(rows, ordered=False)
     except BulkWriteError as error:
-        problems = error.details["writeErrors"]
-        if any(problem["code"] != DUPLICATE_KEY for problem in problems):
-            raise
         # errmsg: "… index: lookup dup key: …"; only the name of the index is taken from it
-        return {p["index"]: p["errmsg"].split("index: ", 1)[1].split(" ", 1)[0] for p in problems}
+        return {p["index"]: p["errmsg"].split("index: ", 1)[1].split(" ", 1)[0] for p in only_duplicates(error)}
     return {}
