@@ -164,7 +164,7 @@ def start_detached(folder: DataFolder) -> None:
             process.terminate()
             raise Trouble(f"not ready within {READY_S:.0f} s; see {folder.logs}")
         lines = (folder.logs / "polku.log").read_text("utf-8").splitlines()
-        raise SystemExit(lines[-1] if lines else f"polku: did not start; see {folder.logs}")
+        raise SystemExit("\n".join(lines[told:]) or (1 if lines else f"polku: did not start; see {folder.logs}"))
 
 
 def use_settings_of(folder: DataFolder) -> None:

@@ -23,7 +23,7 @@ NEEDED_BYTES = 500_000_000
 """A new database takes 300 MB before it holds anything; the rest is for the first days."""
 WEB_PORT = 8700
 OWN_PORTS = ("worker", "kafka", "controller", "mongo")
-LEFTOVERS_S = 10.0
+LEFTOVERS_S = 25.0
 """Children of a supervisor that was killed leave by themselves, but not at once."""
 CHECKOUT = Path(__file__).resolve().parents[4]
 """Where deploy/kafka and the front-end files are."""

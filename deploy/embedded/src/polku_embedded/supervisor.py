@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
@@ -17,6 +17,7 @@ from polku_embedded.folder import CHECKOUT, DataFolder
 from polku_embedded.jars import kafka_jars
 from polku_embedded.ports import Ports, listens
 from polku_runtime import topics
+from polku_runtime.settings import load
 from polku_runtime.trouble import is_infrastructure, name_of
 
 SERVICES = ("referral", "pathway", "activities", "indicators")
@@ -31,6 +32,7 @@ async def up(folder: DataFolder, say: Say) -> None:
     """Runs everything until SIGTERM or Ctrl-C. Raises Trouble in one line when something cannot start."""
     folder.lock()
     ports = folder.ports()
+    check_settings(folder.environment(ports))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -58,6 +60,18 @@ async def up(folder: DataFolder, say: Say) -> None:
         with contextlib.suppress(Trouble):  # a full disk must not hide why we stop
             folder.write("state.json", json.dumps({"phase": "stopped"}))
         say("stopped")
+
+
+def check_settings(environment: Mapping[str, str]) -> None:
+    """Reads every service's settings before anything starts. Raises SettingsError, one line with its name."""
+    from polku_activities.settings import ActivitiesSettings
+    from polku_indicators.settings import IndicatorsSettings
+    from polku_pathway.settings import PathwaySettings
+    from polku_referral.settings import ReferralSettings
+
+    os.environ.update(environment)
+    for kind in (ReferralSettings, PathwaySettings, ActivitiesSettings, IndicatorsSettings):
+        load(kind)
 
 
 def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], list[Child]]:
