@@ -51,7 +51,7 @@ async def test_the_whole_way(people: None, sign_in: SignIn) -> None:
     assert (answer.status_code, answer.headers["location"], answer.headers["etag"]) == (201, API + at, '"1"')
     assert (shown["starts_at"], shown["ends_at"]) == ("2026-03-02T07:00:00Z", "2026-03-02T09:00:00Z")
     assert (shown["coach_id"], shown["place"], shown["group"], shown["attended"]) == (COACH, "Kirjasto", True, None)
-    assert shown["commands"] == ["change", "hold", "cancel"]
+    assert shown["commands"] == ["change", "add", "hold", "cancel"]
 
     answer = await me.command(f"{at}/change", {**CHANGE, "minutes": 60, "place": "Halli"}, 1)
     assert (answer.status_code, answer.headers["etag"], answer.json()["minutes"]) == (200, '"2"', 60)
@@ -69,6 +69,38 @@ async def test_the_whole_way(people: None, sign_in: SignIn) -> None:
     answer = await me.command(f"{at}/correct", correction, 6)
     assert (answer.json()["attended"], answer.json()["version"], answer.json()["commands"]) == (1, 8, ["correct"])
     assert await me.read(at) == answer.json()
+
+
+async def test_people_are_added_to_a_planned_session(people: None, hear: Hear, sign_in: SignIn) -> None:
+    me = await sign_in(COACH)
+    made = await plan(me, place="Kirjasto")
+    at = f"/sessions/{made['id']}"
+    answer = await me.command(f"{at}/add", {"pathway_ids": ["pathway-3", "pathway-1", "pathway-3"]}, 1)
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"2"')
+    after = answer.json()
+    assert [one["pathway_id"] for one in after["participants"]] == ["pathway-1", "pathway-2", "pathway-3"]
+    assert {name: after[name] for name in ("starts_at", "minutes", "place", "coach_id")} == {
+        name: made[name] for name in ("starts_at", "minutes", "place", "coach_id")
+    }
+    answer = await me.command(f"{at}/add", {"pathway_ids": ["pathway-3"]}, 2)
+    assert (answer.status_code, answer.json()["refusal"]) == (409, "nothing-changed")
+    await hear((opened(4, "lapland"), 1))
+    answer = await me.command(f"{at}/add", {"pathway_ids": ["pathway-1", "pathway-4", "nobody"]}, 2)
+    assert faults(answer) == {("/pathway_ids/1", "not-open"), ("/pathway_ids/2", "not-open")}
+    assert (await me.command(f"{at}/add", {"pathway_ids": []}, 2)).status_code == 422
+    answer = await me.command(f"{at}/add", {"pathway_ids": ["pathway-1"]}, 1)
+    assert (answer.status_code, answer.json()["code"]) == (409, "lost-race")
+    assert (
+        await (await sign_in(OTHER_COACH)).command(f"{at}/add", {"pathway_ids": ["pathway-1"]}, 2)
+    ).status_code == 404
+
+
+async def test_what_is_planned_for_a_later_day_is_not_held_yet(people: None, sign_in: SignIn) -> None:
+    me = await sign_in(COACH)
+    later = await plan(me, starts_at="2026-03-03T09:00:00+02:00")
+    answer = await me.command(f"/sessions/{later['id']}/hold", HOLD, 1)
+    assert faults(answer) == {("/held_on", "planned-for-later")}
+    assert (await me.read(f"/sessions/{later['id']}"))["state"] == "planned"
 
 
 async def test_cancelling(people: None, sign_in: SignIn) -> None:
@@ -104,7 +136,12 @@ async def test_the_outbox_says_what_happened_and_no_activity_beside_a_person(
 async def test_writes_take_the_version_that_was_seen(people: None, sign_in: SignIn) -> None:
     me = await sign_in(COACH)
     at = f"/sessions/{(await plan(me))['id']}"
-    for command, body in (("change", CHANGE), ("hold", HOLD), ("cancel", {"reason": "weather"})):
+    for command, body in (
+        ("change", CHANGE),
+        ("add", {"pathway_ids": ["pathway-3"]}),
+        ("hold", HOLD),
+        ("cancel", {"reason": "weather"}),
+    ):
         assert (await me.command(f"{at}/{command}", body)).status_code == 428
     await me.command(f"{at}/change", {**CHANGE, "minutes": 60}, 1)
     answer = await me.command(f"{at}/hold", HOLD, 1)
@@ -258,6 +295,9 @@ async def test_coaches_see_their_own_and_coordinators_the_programmes(people: Non
     assert await seen(other) == {others["id"]}
     assert await seen(coordinator) == {mine["id"], others["id"]}
     assert await seen(coordinator, "whose=own") == set()
+    assert await seen(coordinator, f"whose={COACH}") == {mine["id"]}
+    assert await seen(coordinator, f"whose={NOWHERE}") == set()
+    assert await seen(me, f"whose={OTHER_COACH}") == set()
     for person in (other, await sign_in(ELSEWHERE)):
         for at in (f"/sessions/{mine['id']}", f"/sessions/{NOWHERE}"):
             answers = [await person.http.get(API + at), await person.command(f"{at}/hold", HOLD, 1)]
@@ -396,7 +436,23 @@ async def test_who_is_elsewhere_at_the_same_time_is_a_warning(
     first = await plan(me)
     second = await plan(other, starts_at=starts_at, minutes=minutes, pathway_ids=["pathway-2", "pathway-3"])
     assert second["overlapping"] == expected
-    await me.command(f"/sessions/{first['id']}/cancel", {"reason": "weather"}, 1)
+    answer = await me.command(f"/sessions/{first['id']}/hold", HOLD, 1)
+    assert (answer.json()["state"], answer.json()["overlapping"]) == ("held", [])
+    # Who was marked as absent was not in two places.
+    assert (await other.read(f"/sessions/{second['id']}"))["overlapping"] == []
+
+
+async def test_walk_ins_who_are_elsewhere_are_pointed_out_and_what_is_cancelled_is_in_nobodys_way(
+    people: None, sign_in: SignIn
+) -> None:
+    me, other = await sign_in(COACH), await sign_in(OTHER_COACH)
+    first = await plan(me)
+    second = await plan(other, pathway_ids=["pathway-3"])
+    marks = {**HOLD["marks"], "pathway-3": {"attendance": "present"}}  # type: ignore[dict-item]
+    answer = await me.command(f"/sessions/{first['id']}/hold", {**HOLD, "marks": marks}, 1)
+    assert (answer.status_code, answer.json()["overlapping"]) == (200, ["K-00003"])
+    await other.command(f"/sessions/{second['id']}/cancel", {"reason": "weather"}, 1)
+    assert (await me.read(f"/sessions/{first['id']}"))["overlapping"] == []
     assert (await other.read(f"/sessions/{second['id']}"))["overlapping"] == []
 
 

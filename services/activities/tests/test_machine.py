@@ -47,6 +47,10 @@ class Life(RuleBasedStateMachine):
     def change(self, people: list[int], group: bool, minutes: int) -> None:
         self.attempt(lambda: domain.change_plan(self.session, wish(*people, group=group, minutes=minutes)))
 
+    @rule(people=PEOPLE)
+    def add(self, people: list[int]) -> None:
+        self.attempt(lambda: domain.add(self.session, [person(number) for number in people]))
+
     @rule(marks=ALL_MARKS, walk_ins=PEOPLE, late=st.integers(-3, 1), strict=st.booleans())
     def hold(self, marks: dict[str, Mark], walk_ins: list[int], late: int, strict: bool) -> None:
         fresh = [person(number) for number in walk_ins if person(number) not in self.session.plan.participants]

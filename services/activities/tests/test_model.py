@@ -1,7 +1,7 @@
 """The rules of sessions: given a session, when something is asked, then these events or this refusal."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -73,6 +73,19 @@ def test_a_changed_plan_is_said_again() -> None:
 
 def test_no_change_is_refused() -> None:
     assert refusal(lambda: domain.change_plan(planned(1), wish(1))) == "nothing-changed"
+    assert refusal(lambda: domain.add(planned(1), [person(1)])) == "nothing-changed"
+
+
+def test_people_are_added_and_the_rest_stays() -> None:
+    session, events = domain.add(planned(1), [person(1), person(2)])
+    assert kinds(events) == ["session.planned"]
+    assert (session.version, session.plan) == (2, wish(1, 2))
+
+
+def test_who_is_added_must_fit() -> None:
+    assert refusal(lambda: domain.add(planned(1, group=False), [person(2)])) == {("pathway_ids", "one-only")}
+    again = Participant(person_id="person-1", pathway_id="pathway-2", case_code="K-00001")
+    assert refusal(lambda: domain.add(planned(1), [again])) == {("pathway_ids", "twice")}
 
 
 # -- hold -----------------------------------------------------------------------------------------------------
@@ -135,6 +148,23 @@ def test_the_future_cannot_be_held() -> None:
     assert refusal(lambda: holding(planned(1), {"pathway-1": PRESENT}, held_on=tomorrow)) == {("held_on", "in-future")}
 
 
+@pytest.mark.parametrize(
+    ("starts_at", "wrong"),
+    [
+        (datetime(2026, 3, 2, 21, 59, tzinfo=UTC), set()),
+        (datetime(2026, 3, 2, 22, 0, tzinfo=UTC), {("held_on", "planned-for-later")}),
+    ],
+)
+def test_what_is_planned_for_a_later_day_in_helsinki_is_not_held_yet(
+    starts_at: datetime, wrong: set[tuple[str, str]]
+) -> None:
+    session = planned(1, starts_at=starts_at)
+    if wrong:
+        assert refusal(lambda: holding(session, {"pathway-1": PRESENT})) == wrong
+    else:
+        assert holding(session, {"pathway-1": PRESENT})[0].state == "held"
+
+
 WRONG_MARKS = [
     (Mark(attendance="present", minutes=121), "minutes", "too-long"),
     (Mark(attendance="present", minutes=0), "minutes", "there-without-minutes"),
@@ -194,6 +224,7 @@ def test_cancelling_keeps_the_plan_and_says_the_reason() -> None:
 
 ASKED: Mapping[str, Callable[[Session], Outcome]] = {
     "change": lambda session: domain.change_plan(session, wish(1, minutes=30)),
+    "add": lambda session: domain.add(session, [person(2)]),
     "hold": lambda session: holding(session, {"pathway-1": PRESENT}),
     "correct": lambda session: correcting(session, UNEXCUSED),
     "cancel": lambda session: domain.cancel(session, reason="weather", act=ACT),
@@ -203,7 +234,7 @@ ASKED: Mapping[str, Callable[[Session], Outcome]] = {
 @pytest.mark.parametrize(
     ("session", "allowed"),
     [
-        (planned(1), {"change", "hold", "cancel"}),
+        (planned(1), {"change", "add", "hold", "cancel"}),
         (held(p1=PRESENT), {"correct"}),
         (domain.cancel(planned(1), reason="weather", act=ACT)[0], set()),
     ],

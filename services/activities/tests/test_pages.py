@@ -85,6 +85,24 @@ async def test_a_coordinator_tells_own_sessions_from_colleagues(people: None, si
     me = await sign_in(COORDINATOR)
     assert "colleague 0001" in text_of((await me.get(LIST)).text)
     assert "No session fits" in (await me.get(f"{LIST}?whose=own")).text
+    page = (await me.get(f"{LIST}?whose={OTHER_COACH}")).text
+    assert f'<option value="{OTHER_COACH}" selected>' in page
+    assert "No session fits" in page
+    assert "colleague 0001" in text_of((await me.get(f"{LIST}?whose={COACH}")).text)
+    assert OTHER_COACH not in (await (await sign_in(COACH)).get(LIST)).text
+
+
+async def test_a_coordinator_gives_sessions_to_coaches_by_the_form(people: None, sign_in: SignIn) -> None:
+    me, coach = await sign_in(COORDINATOR), await sign_in(COACH)
+    assert fields_of((await me.get(NEW)).text, NEW)["coach_id"] == COORDINATOR
+    assert "coach_id" not in fields_of((await coach.get(NEW)).text, NEW)
+    answer = await me.submit(NEW, **PLAN, coach_id=ELSEWHERE)
+    assert (answer.status_code, '<a href="#f-coach_id">' in answer.text) == (422, True)
+    at = await plan(me, coach_id=COACH)
+    assert (await coach.get(at)).status_code == 200
+    answer = await me.submit(f"{at}/change", f"{at}/change", coach_id=OTHER_COACH)
+    assert answer.headers["location"] == f"{at}?done=change"
+    assert (await coach.get(at)).status_code == 404
 
 
 async def test_the_list_goes_on_by_cursor_and_keeps_its_filters(people: None, sign_in: SignIn) -> None:
@@ -309,8 +327,19 @@ async def test_nobody_planned_and_nobody_came(people: None, sign_in: SignIn) -> 
 
 async def test_a_session_that_has_not_begun_says_so(people: None, sign_in: SignIn) -> None:
     me = await sign_in(COACH)
-    assert "has not begun yet" in (await me.get(await plan(me, day="2026-03-05"))).text
+    assert "has not begun yet" in (await me.get(await plan(me, clock="15.00"))).text
     assert "has not begun yet" not in (await me.get(await plan(me))).text
+
+
+async def test_a_session_of_a_later_day_offers_no_attendance_yet(people: None, sign_in: SignIn) -> None:
+    me = await sign_in(COACH)
+    at = await plan(me, day="2026-03-05")
+    page = (await me.get(at)).text
+    assert "can be recorded from 5 Mar 2026 on" in page
+    assert f'action="{at}/hold"' not in page
+    answer = await me.send(f"{at}/hold", {"csrf": me.csrf, "version": "1", "held_on": "2026-03-02", "minutes": "60", "attendance-pathway-1": "present", "attendance-pathway-2": "present"})  # fmt: skip
+    assert answer.status_code == 422
+    assert '<a href="#f-held_on">The session is planned for a later day.' in answer.text
 
 
 async def test_correcting(people: None, sign_in: SignIn) -> None:

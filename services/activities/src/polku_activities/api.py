@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from polku_activities import queries, views
 from polku_activities.commands import (
+    AddIn,
     CancelIn,
     ChangeIn,
     ChoiceList,
@@ -83,6 +84,14 @@ async def change(
     return await _done(response, desk, desk.change(who, session_id, expected_version(request), wish))
 
 
+@router.post("/sessions/{session_id}/add")
+async def add(
+    request: Request, response: Response, who: Reader, desk: AtDesk, session_id: str, wish: AddIn
+) -> SessionOut:
+    """More people, while the session is planned; the rest of the plan stays as it is."""
+    return await _done(response, desk, desk.add(who, session_id, expected_version(request), wish))
+
+
 @router.post("/sessions/{session_id}/hold")
 async def hold(
     request: Request, response: Response, who: Reader, desk: AtDesk, session_id: str, wish: HoldIn
@@ -135,5 +144,4 @@ async def _done(response: Response, desk: Desk, work: Awaitable[Session]) -> Ses
 
 async def _shown(response: Response, desk: Desk, shown: Session) -> SessionOut:
     response.headers["etag"] = f'"{shown.version}"'
-    overlapping = await desk.sessions.overlapping(shown) if shown.state == "planned" else []
-    return views.session(shown, overlapping)
+    return views.session(shown, await desk.sessions.overlapping(shown))

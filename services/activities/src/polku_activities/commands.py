@@ -59,6 +59,12 @@ class PlanIn(ChangeIn):
     programme: Code
 
 
+class AddIn(Command):
+    """pathway_ids: who takes part besides those who do already."""
+
+    pathway_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST)]
+
+
 class MarkIn(Command):
     """minutes: how long the person was there; left out, for the whole session."""
 

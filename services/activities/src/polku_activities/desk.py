@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 
-from polku_activities.commands import CancelIn, ChangeIn, CorrectIn, HoldIn, PlanIn
+from polku_activities.commands import AddIn, CancelIn, ChangeIn, CorrectIn, HoldIn, PlanIn
 from polku_activities.model import session as domain
 from polku_activities.model.refusals import Wrong, refuse_if
 from polku_activities.model.session import Act, Mark, Outcome, Participant, Plan, Session
-from polku_activities.repository import Sessions, scope_of
+from polku_activities.repository import LEADERS, Sessions, scope_of
 from polku_runtime.access import Principal, find_staff
 from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects
@@ -16,7 +16,7 @@ from polku_web.codes import Codes
 from polku_web.formats import local_day
 from polku_web.problems import Problem
 
-COMMANDS = {"planned": ("change", "hold", "cancel"), "held": ("correct",), "cancelled": ()}
+COMMANDS = {"planned": ("change", "add", "hold", "cancel"), "held": ("correct",), "cancelled": ()}
 """What may be asked of a session in each state."""
 
 
@@ -52,6 +52,14 @@ class Desk:
         before = await self._seen(who, session_id, seen)
         wanted = await self._wanted(who, before.programme, wish, before.plan)
         return await self._save(who, before, domain.change_plan(before, wanted))
+
+    async def add(self, who: Principal, session_id: str, seen: int, wish: AddIn) -> Session:
+        before = await self._seen(who, session_id, seen)
+        taking_part = {one.pathway_id: one for one in before.plan.participants}
+        people = await self._people(before.programme, wish.pathway_ids, taking_part)
+        refuse_if(self._not_open(wish.pathway_ids, people))
+        newcomers = [people[pathway_id] for pathway_id in dict.fromkeys(wish.pathway_ids)]
+        return await self._save(who, before, domain.add(before, newcomers))
 
     async def hold(self, who: Principal, session_id: str, seen: int, wish: HoldIn) -> Session:
         before = await self._seen(who, session_id, seen)
@@ -95,11 +103,7 @@ class Desk:
             [
                 *self._unknown("activity", "activity", wish.activity),
                 *([] if await self._may_lead(who, coach_id, programme) else [Wrong("coach_id", "not-a-coach")]),
-                *(
-                    Wrong(f"pathway_ids/{place}", "not-open")
-                    for place, pathway_id in enumerate(wish.pathway_ids)
-                    if pathway_id not in people
-                ),
+                *self._not_open(wish.pathway_ids, people),
             ]
         )
         return Plan(
@@ -119,6 +123,13 @@ class Desk:
         found = await self.sessions.participants(programme, further)
         return {**taking_part, **{one.pathway_id: one for one in found}}
 
+    def _not_open(self, pathway_ids: Sequence[str], people: Mapping[str, Participant]) -> list[Wrong]:
+        return [
+            Wrong(f"pathway_ids/{place}", "not-open")
+            for place, pathway_id in enumerate(pathway_ids)
+            if pathway_id not in people
+        ]
+
     async def _may_lead(self, who: Principal, coach_id: str, programme: str) -> bool:
         """Everybody leads sessions of their own; coordinators and managers give them to colleagues too."""
         if coach_id == who.id:
@@ -127,11 +138,14 @@ class Desk:
             return False
         found = await find_staff(self.sessions.database, coach_id)
         return (
-            found is not None
-            and found.active
-            and programme in found.programmes
-            and not found.roles.isdisjoint({"coach", "coordinator", "manager"})
+            found is not None and found.active and programme in found.programmes and not found.roles.isdisjoint(LEADERS)
         )
+
+    async def colleagues(self, who: Principal) -> list[str]:
+        """Staff ids of those who may lead sessions that the caller gives away or looks for; a coach has only own."""
+        if not who.has_role("coordinator", "manager"):
+            return []
+        return await self.sessions.leaders(who.programmes)
 
     def _unknown(self, name: str, field: str, code: str) -> list[Wrong]:
         return [] if self.codes.allows(name, code, self.today) else [Wrong(field, "unknown-code")]

@@ -59,10 +59,10 @@ async def sent(request: Request) -> Sent:
     return Sent(await typed(request), frozenset(box for box in boxes if isinstance(box, str)))
 
 
-def first_plan(desk: Desk, programme: str) -> Sent:
-    """What an empty form starts with: tomorrow morning."""
+def first_plan(desk: Desk, programme: str, coach_id: str) -> Sent:
+    """What an empty form starts with: tomorrow morning, led by the reader."""
     day = desk.today + timedelta(days=1)
-    return Sent(Fields(USUAL, programme=programme, day=day.isoformat()))
+    return Sent(Fields(USUAL, programme=programme, day=day.isoformat(), coach_id=coach_id))
 
 
 def present_plan(session: Session) -> Sent:
@@ -75,6 +75,7 @@ def present_plan(session: Session) -> Sent:
         minutes=str(plan.minutes),
         group="yes" if plan.group else "no",
         place=plan.place,
+        coach_id=plan.coach_id,
     )
     return Sent(values, frozenset(one.pathway_id for one in plan.participants))
 
@@ -115,7 +116,7 @@ def cancel(form: Sent) -> CancelIn:
 def _plan(form: Sent) -> dict[str, Any]:
     values, starts = form.values, _instant(form.values)
     return {
-        **_filled(values, "activity", "minutes", "place"),
+        **_filled(values, "activity", "minutes", "place", "coach_id"),
         **({"starts_at": starts} if starts else {}),
         "group": values["group"] != "no",
         "pathway_ids": sorted(form.ticked),

@@ -52,7 +52,7 @@ async def new(
 ) -> HTMLResponse:
     """An empty plan, in the programme that was chosen or the reader's first."""
     chosen = programme if programme in who.programmes else min(who.programmes, default="")
-    return await plan_page(request, desk, who, Attempt(forms.first_plan(desk, chosen)))
+    return await plan_page(request, desk, who, Attempt(forms.first_plan(desk, chosen, who.id)))
 
 
 @router.get(f"{LIST}/{{session_id}}")
@@ -96,7 +96,8 @@ async def session_page(
         commands=COMMANDS[session.state],
         hold=attempt.sent if attempt.form == "hold" else forms.first_attendance(desk, session.plan),
         others=[one for one in people if one.pathway_id not in cases],
-        overlapping=await desk.sessions.overlapping(session) if is_planned else [],
+        overlapping=await desk.sessions.overlapping(session),
+        is_later=session.plan.day > desk.today,
         has_begun=session.plan.starts_at <= desk.effects.now(),
         done=DONE.get(done),
     )
@@ -122,6 +123,7 @@ async def plan_page(
         **_shared(request, desk, who, attempt),
         session=session,
         programmes=sorted(who.programmes),
+        colleagues=await desk.colleagues(who),
         people=[*taking_part, *(one for one in people if one.pathway_id not in known)],
     )
 
@@ -155,7 +157,8 @@ async def _list(request: Request, desk: Desk, who: Principal, query: queries.Ask
         "next_page": found.next,
         "after": request.query_params.get("after"),
         "asked": query,
-        "counts": await desk.sessions.counts(query.wanted(desk.today), who, scope_of(who)),
+        "colleagues": [staff_id for staff_id in await desk.colleagues(who) if staff_id != who.id],
+        "counts": await desk.sessions.counts(query.wanted(desk.today, who), scope_of(who)),
         "codes": desk.codes,
         "today": desk.today,
         "href": href,

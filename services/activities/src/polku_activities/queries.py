@@ -26,15 +26,15 @@ class Asked:
     state: State
     period: Period
     activity: str
-    whose: Literal["own", "all"]
+    whose: str
 
-    def wanted(self, today: date) -> Wanted:
+    def wanted(self, today: date, who: Principal) -> Wanted:
         first, days = (today, 1) if self.period == "today" else (today - timedelta(days=today.weekday()), 7)
         bounded = self.period != "all"
         return Wanted(
             state=self.state,
             activity=self.activity,
-            own=self.whose == "own",
+            coach_id={"all": "", "own": who.id}.get(self.whose, self.whose),
             from_=_start_of(first) if bounded else None,
             until=_start_of(first + timedelta(days=days)) if bounded else None,
         )
@@ -45,7 +45,11 @@ def asked(
     period: Annotated[Period, Query(description="Sessions that start today, this week, or whenever")] = "week",
     activity: Annotated[str, Query(max_length=40)] = "",
     whose: Annotated[
-        Literal["own", "all"], Query(description="Led by the reader, or all that the reader may see")
+        str,
+        Query(
+            pattern=r"^(own|all|[0-9a-f-]{36})$",
+            description="`own`: led by the reader; `all` that the reader may see; a staff id: led by that colleague",
+        ),
     ] = "all",
 ) -> Asked:
     """FastAPI dependency."""
@@ -58,9 +62,9 @@ AskedWindow = Annotated[Window, Depends(window)]
 
 async def read(desk: Desk, who: Principal, what: Asked, part: Window) -> Page[Session]:
     """One page of the list in its order."""
-    wanted = what.wanted(desk.today)
+    wanted = what.wanted(desk.today, who)
     after = _instants(after_key(order_of(wanted.state), part.after))
-    rows = await desk.sessions.listed(wanted, who, scope_of(who), after=after, limit=part.fetch)
+    rows = await desk.sessions.listed(wanted, scope_of(who), after=after, limit=part.fetch)
     return page(rows, part, lambda row: (row.plan.starts_at.isoformat(), row.id))
 
 

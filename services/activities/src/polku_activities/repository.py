@@ -4,7 +4,7 @@ Collections: `sessions` (one document per session, with its outbox) and `pathway
 picture of the pathway service's events).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from polku_activities.model import overlaps
 from polku_activities.model.session import LONGEST, Participant, Session
 from polku_events import EventData
 from polku_runtime.access import Principal
@@ -22,6 +23,8 @@ from polku_runtime.mongo import Database, Document
 SESSIONS = "sessions"
 PATHWAYS = "pathways"
 NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
+LEADERS = ("coach", "coordinator", "manager")
+"""Whoever has one of these roles may lead sessions."""
 MOST_TO_CHOOSE, MOST_AT_ONCE = 500, 200
 """People to choose from; sessions within a day that share a participant."""
 
@@ -34,7 +37,7 @@ class Wanted:
 
     state: str = ""
     activity: str = ""
-    own: bool = False
+    coach_id: str = ""
     from_: datetime | None = None
     until: datetime | None = None
 
@@ -82,40 +85,43 @@ class Sessions:
         """Raises LostRace."""
         return await self.aggregates.save(before, after, events, scope=scope)
 
-    async def listed(
-        self, wanted: Wanted, who: Principal, scope: Scope, *, after: Mapping[str, Any], limit: int
-    ) -> list[Session]:
+    async def listed(self, wanted: Wanted, scope: Scope, *, after: Mapping[str, Any], limit: int) -> list[Session]:
         """One page in the order of the list."""
-        where = [dict(scope), _narrowed(wanted, who), dict(after)]
+        where = [dict(scope), _narrowed(wanted), dict(after)]
         return await self.aggregates.find({"$and": where}, sort=order_of(wanted.state), limit=limit)
 
-    async def counts(self, wanted: Wanted, who: Principal, scope: Scope) -> dict[str, int]:
+    async def counts(self, wanted: Wanted, scope: Scope) -> dict[str, int]:
         """How many sessions stand in each state, of those that fit the other filters."""
         stages: list[Document] = [
-            {"$match": {"$and": [dict(scope), _narrowed(replace(wanted, state=""), who)]}},
+            {"$match": {"$and": [dict(scope), _narrowed(replace(wanted, state=""))]}},
             {"$group": {"_id": "$state", "count": {"$sum": 1}}},
         ]
         return {row["_id"]: row["count"] async for row in await self.database[SESSIONS].aggregate(stages)}
 
     async def overlapping(self, session: Session) -> list[str]:
         """Case codes of participants who are in another session at the same time: a warning, not a refusal."""
-        plan = session.plan
-        people = {one.person_id: one.case_code for one in plan.participants}
+        hours = overlaps.hours(session)
+        if hours is None:
+            return []
         others = await self.aggregates.find(
             {
                 "_id": {"$ne": session.id},
                 "programme": session.programme,
                 "state": {"$ne": "cancelled"},
-                "plan.participants.person_id": {"$in": list(people)},
+                "plan.participants.person_id": {"$in": [one.person_id for one in session.plan.participants]},
                 # No session is longer, so nothing that began earlier can still be on.
-                "plan.starts_at": {"$gt": plan.starts_at - timedelta(minutes=LONGEST), "$lt": plan.ends_at},
+                "plan.starts_at": {"$gt": hours[0] - timedelta(minutes=LONGEST), "$lt": hours[1]},
             },
             sort=[("plan.starts_at", ASCENDING)],
             limit=MOST_AT_ONCE,
         )
-        together = [other.plan for other in others if other.plan.ends_at > plan.starts_at]
-        busy = {one.person_id for other in together for one in other.participants}
-        return sorted(people[person] for person in busy & people.keys())
+        return overlaps.overlapping(session, others)
+
+    async def leaders(self, programmes: Collection[str]) -> list[str]:
+        """Staff ids of those who may lead sessions of the programmes now."""
+        where = {"active": True, "roles": {"$in": LEADERS}, "programmes": {"$in": sorted(programmes)}}
+        rows = self.database["staff"].find(where, {"_id": 1}).sort("_id", ASCENDING)
+        return [row["_id"] async for row in rows.limit(MOST_TO_CHOOSE)]
 
     # -- who can take part --------------------------------------------------------------------------------
 
@@ -158,14 +164,14 @@ def _participant(row: Document) -> Participant:
     return Participant(person_id=row["person_id"], pathway_id=row["_id"], case_code=row["case_code"])
 
 
-def _narrowed(wanted: Wanted, who: Principal) -> Document:
+def _narrowed(wanted: Wanted) -> Document:
     where: Document = {}
     if wanted.state:
         where["state"] = wanted.state
     if wanted.activity:
         where["plan.activity"] = wanted.activity
-    if wanted.own:
-        where["plan.coach_id"] = who.id
+    if wanted.coach_id:
+        where["plan.coach_id"] = wanted.coach_id
     starts = {"$gte": wanted.from_, "$lt": wanted.until}
     starts = {name: value for name, value in starts.items() if value is not None}
     return {**where, "plan.starts_at": starts} if starts else where

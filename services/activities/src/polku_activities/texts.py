@@ -10,6 +10,7 @@ from polku_web.problems import Error, Problem
 WRONG: Mapping[str, Message] = {
     "unknown-code": msg("This is not one of the known values."),
     "in-future": msg("The day is in the future."),
+    "planned-for-later": msg("The session is planned for a later day. Change the plan first if it was held already."),
     "needed": msg("This is required."),
     "too-many": msg("At most 60 people take part in one session."),
     "twice": msg("A person is there twice."),

@@ -7,6 +7,7 @@ correction changes how many were there. The kind of activity never stands beside
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +25,8 @@ Attendance = Literal["present", "late", "absent-excused", "absent-unexcused"]
 THERE = ("present", "late")
 SHORTEST, LONGEST, MOST = 5, 720, 60
 """Minutes of one session, at least and at most; people in one."""
+HELSINKI = ZoneInfo("Europe/Helsinki")
+"""Whose days count."""
 
 
 class Frozen(BaseModel):
@@ -74,6 +77,11 @@ class Plan(Frozen):
     def ends_at(self) -> datetime:
         return self.starts_at + timedelta(minutes=self.minutes)
 
+    @property
+    def day(self) -> date:
+        """The day that it is planned for."""
+        return self.starts_at.astimezone(HELSINKI).date()
+
 
 class Session(Aggregate):
     """marks: pathway id → attendance, once held. held_on and held_minutes: as it really was."""
@@ -116,6 +124,14 @@ def change_plan(session: Session, wish: Plan) -> Outcome:
     return after, [_said_plan(after)]
 
 
+def add(session: Session, newcomers: Sequence[Participant]) -> Outcome:
+    """More people; who takes part already is not added again. Raises Refused: not planned any more, nobody new."""
+    _only(session, "planned")
+    known = {one.pathway_id for one in session.plan.participants}
+    people = (*session.plan.participants, *(one for one in newcomers if one.pathway_id not in known))
+    return change_plan(session, session.plan.model_copy(update={"participants": people}))
+
+
 def hold(
     session: Session,
     *,
@@ -131,6 +147,8 @@ def hold(
     people = (*session.plan.participants, *walk_ins)
     known = {one.pathway_id for one in people}
     wrong = [Wrong("held_on", "in-future")] if held_on > today else []
+    # Nothing takes back what was held, so a slip of the hand in next week's session is stopped here.
+    wrong += [Wrong("held_on", "planned-for-later")] if session.plan.day > today else []
     wrong += _wrong_people(people, session.plan.group, "marks")
     wrong += [Wrong("marks", "needed")] if not people else []
     # Named by us, never by the caller: a key that we do not know is not repeated.
