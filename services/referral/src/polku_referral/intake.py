@@ -21,7 +21,7 @@ from polku_referral.model.referral import Referral, receive
 from polku_referral.model.refusals import Refused
 from polku_referral.receipts import receipt
 from polku_referral.repository import Kept, Known, Repository
-from polku_referral.rounds import Rounds
+from polku_referral.rounds import Rounds, together
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import ReferralIn
 from polku_runtime.effects import Effects
@@ -29,9 +29,12 @@ from polku_runtime.mongo import Document
 from polku_web.codes import Codes
 from polku_web.formats import local_day
 
-ROUND = 200
+ROUND = 50
+"""Large enough to share one write, small enough to end well before its deadline on a machine that is busy."""
 ROUND_SECONDS = 1.5
 """A post hears within 2 s that MongoDB is gone."""
+AT_ONCE = 16
+"""Of one round: a new person's key is a write and a read of its own, and a round of them must end in time."""
 TRIES = 5
 
 
@@ -151,17 +154,12 @@ class Intake:
             return []
         if not self._has_indexes:
             await self.repository.create_indexes()  # without them nothing would be unique
+            await self.keys.newest()  # made once, not by each of the first round
             self._has_indexes = True
         persons = await self._persons(fresh)
-        results: list[Result | None] = [Refused("erased")] * len(fresh)
-        rows: dict[int, Document] = {}
-        for place, (one, known) in enumerate(zip(fresh, persons, strict=True)):
-            try:
-                results[place], rows[place] = await self._referral(one, known)
-            except Erased:
-                continue  # refused, and nobody else's referral with it
-            except Sealed as sealed_still:
-                results[place] = sealed_still
+        made = await together(self._referral, list(zip(fresh, persons, strict=True)), AT_ONCE)
+        results: list[Result | None] = [result for result, _ in made]
+        rows = {place: row for place, (_, row) in enumerate(made) if row is not None}
         refused = await self.repository.add_referrals(list(rows.values()))
         for number, place in enumerate(rows):
             if number in refused:
@@ -180,13 +178,15 @@ class Intake:
             missing = {name: one for name, one in zip(names, fresh, strict=True) if name not in known}
             if not missing:
                 return [known[name] for name in names]
-            made = [(name, *await self._new_person(one, name)) for name, one in missing.items()]
-            refused = await self.repository.add_persons([row for _, _, row in made])
+            made = await together(self._new_person, list(missing.items()), AT_ONCE)
+            refused = await self.repository.add_persons([row for _, row in made])
             # Refused: somebody made the same person at this moment, or the case code was taken; both are tried again.
-            known.update({name: person for place, (name, person, _) in enumerate(made) if place not in refused})
+            names_made = zip(missing, made, strict=True)
+            known.update({name: new for place, (name, (new, _)) in enumerate(names_made) if place not in refused})
         raise TimeoutError("the same persons kept being made elsewhere at the same time")
 
-    async def _new_person(self, one: Submission, name: str | int) -> tuple[Known, Document]:
+    async def _new_person(self, named: tuple[str | int, Submission]) -> tuple[Known, Document]:
+        name, one = named
         person = Person(id=self.effects.new_id(), case_code=new_case_code(self.effects.random))
         key = await self.vault.key()
         said = one.body.person
@@ -205,7 +205,16 @@ class Intake:
         extra: Document = {"key": key, "sealed": sealed, **({"lookup": name} if isinstance(name, str) else {})}
         return Known(person, key, sealed), self.repository.persons.document(person, [], extra)
 
-    async def _referral(self, one: Submission, known: Known) -> tuple[Accepted, Document]:
+    async def _referral(self, who: tuple[Submission, Known]) -> tuple[Result, Document | None]:
+        """The answer and what is to be written. One that does not open refuses nobody else's in the round."""
+        try:
+            return await self._sealed(*who)
+        except Erased:
+            return Refused("erased"), None
+        except Sealed as sealed_still:
+            return sealed_still, None
+
+    async def _sealed(self, one: Submission, known: Known) -> tuple[Accepted, Document]:
         referral, events = self._received(one, known.person)
         signed = await receipt(
             self.keys,

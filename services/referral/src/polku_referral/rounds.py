@@ -51,3 +51,14 @@ class Rounds(Generic[Item, Answer]):
                 for (_, answer), result in zip(now, answers, strict=True):
                     if not answer.done():  # the caller may have hung up
                         answer.set_result(result)
+
+
+async def together(work: Callable[[Item], Awaitable[Answer]], items: Sequence[Item], at_once: int) -> list[Answer]:
+    """The answer to each item, in order, so many worked on at the same time. Raises what the first to fail raised."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(item: Item) -> Answer:
+        async with gate:
+            return await work(item)
+
+    return await asyncio.gather(*(one(item) for item in items))
