@@ -22,7 +22,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from faststream.middlewares import AckPolicy
 
 from polku_events import Undecodable, UnknownType, decode
-from polku_runtime import dead_letters
+from polku_runtime import dead_letters, telemetry
 from polku_runtime.breaker import Breaker
 from polku_runtime.effects import Effects
 from polku_runtime.metrics import Metrics
@@ -167,7 +167,8 @@ class Runner:
             await self._wait(BACKOFF_MAX_S)
             return
         results = self._decode(batch)
-        await self._apply(results)
+        with telemetry.consuming(self.group):
+            await self._apply(results)
         kept = self.breaker.feed([isinstance(result, Dead) for _, result in results])
         done = [(record, result) for record, (_, result) in zip(batch[:kept], results, strict=False)]
         await self._bury([(record, result) for record, result in done if isinstance(result, Dead)])

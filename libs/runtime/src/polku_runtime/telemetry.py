@@ -4,8 +4,9 @@ Attributes are codes and ids of events; never a record key (it is a person), a b
 Names follow the messaging conventions (opentelemetry.io, semantic conventions for Kafka).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -13,13 +14,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from polku_events import Event
 from polku_runtime.outcomes import Received
+from polku_runtime.trouble import name_of
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+_group: ContextVar[str] = ContextVar("polku_consumer_group", default="")
 
 
 def configure(service: str, otlp_endpoint: str) -> TracerProvider | None:
@@ -45,12 +48,8 @@ def is_tracing() -> bool:
 @contextmanager
 def request(service: str, method: str, route: str, headers: dict[str, str]) -> Iterator[trace.Span]:
     """The server span of one HTTP request. `route` is the template, never the path: a path has ids."""
-    context = _PROPAGATOR.extract(headers)
-    name = f"{method} {route}"
     attributes = {"http.request.method": method, "http.route": route, "polku.service": service}
-    with tracer().start_as_current_span(
-        name, context, kind=SpanKind.SERVER, attributes=attributes, record_exception=False
-    ) as span:
+    with _span(f"{method} {route}", SpanKind.SERVER, attributes, _PROPAGATOR.extract(headers)) as span:
         yield span
 
 
@@ -60,16 +59,21 @@ def publishing(event: Event, topic: str) -> Iterator[str | None]:
     if not is_tracing():
         yield event.traceparent
         return
-    with tracer().start_as_current_span(
-        f"send {topic}",
-        _context(event.traceparent),
-        kind=SpanKind.PRODUCER,
-        attributes=_attributes(event, topic, "send"),
-        record_exception=False,
-    ):
+    attributes = _attributes(event, topic, "send")
+    with _span(f"send {topic}", SpanKind.PRODUCER, attributes, _context(event.traceparent)):
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
         yield carrier.get("traceparent", event.traceparent)
+
+
+@contextmanager
+def consuming(group: str) -> Iterator[None]:
+    """Spans of records made inside say which consumer group works on them."""
+    token = _group.set(group)
+    try:
+        yield
+    finally:
+        _group.reset(token)
 
 
 @contextmanager
@@ -79,17 +83,13 @@ def processing(received: Received) -> Iterator[None]:
         yield
         return
     event = received.event
-    with tracer().start_as_current_span(
-        f"process {received.topic}",
-        _context(event.traceparent),
-        kind=SpanKind.CONSUMER,
-        attributes={
-            **_attributes(event, received.topic, "process"),
-            "messaging.destination.partition.id": str(received.partition),
-            "messaging.kafka.offset": received.offset,
-        },
-        record_exception=False,
-    ):
+    attributes: dict[str, str | int] = {
+        **_attributes(event, received.topic, "process"),
+        "messaging.consumer.group.name": _group.get(),
+        "messaging.destination.partition.id": str(received.partition),
+        "messaging.kafka.offset": received.offset,
+    }
+    with _span(f"process {received.topic}", SpanKind.CONSUMER, attributes, _context(event.traceparent)):
         yield
 
 
@@ -106,17 +106,40 @@ def processing_batch(batch: Sequence[Received], name: str) -> Iterator[None]:
     links = [
         Link(trace.get_current_span(_context(received.event.traceparent)).get_span_context()) for received in batch
     ]
-    with tracer().start_as_current_span(
-        name,
-        kind=SpanKind.CONSUMER,
-        links=links,
-        attributes={"messaging.batch.message_count": len(batch)},
-        record_exception=False,
-    ):
+    attributes: dict[str, str | int] = {
+        "messaging.consumer.group.name": _group.get(),
+        "messaging.batch.message_count": len(batch),
+    }
+    with _span(name, SpanKind.CONSUMER, attributes, links=links):
         yield
     for received in batch:
         with processing(received):
             pass
+
+
+@contextmanager
+def _span(
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, str | int],
+    context: Context | None = None,
+    links: Sequence[Link] = (),
+) -> Iterator[trace.Span]:
+    """A span that says of an error its class alone: the library's own way writes the message, which carries data."""
+    with tracer().start_as_current_span(
+        name,
+        context,
+        kind=kind,
+        attributes=attributes,
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            span.set_status(Status(StatusCode.ERROR, name_of(error)))
+            raise
 
 
 def _context(traceparent: str | None) -> Context:

@@ -83,6 +83,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         responses=_documented(),
+        # The framework's own spans hold paths and queries, so persons, and its log records messages; ours do not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     static = Static(service, package, settings.static_dir)
     app.state.settings = settings
