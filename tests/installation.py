@@ -68,8 +68,8 @@ class Installation:
 
 
 @contextmanager
-def installed(data: Path) -> Iterator[Installation]:
-    """Starts everything on free ports, with organisations but nobody else; stops it afterwards."""
+def started(data: Path) -> Iterator[Installation]:
+    """Starts everything on free ports; stops it afterwards."""
     port = free_port()
     environment = {
         **os.environ,
@@ -81,11 +81,18 @@ def installed(data: Path) -> Iterator[Installation]:
     started = installation.polku("up", "--detach")
     assert started.returncode == 0, started.stderr
     try:
-        seeds.organisations(environment)
         yield installation
     finally:
         stopped = installation.polku("down")
         assert stopped.returncode == 0, stopped.stderr
+
+
+@contextmanager
+def installed(data: Path) -> Iterator[Installation]:
+    """A new installation with organisations but nobody else."""
+    with started(data) as installation:
+        seeds.organisations(installation.environment)
+        yield installation
 
 
 async def until(what: Callable[[], Any], seconds: float = 30) -> Any:
