@@ -1,6 +1,7 @@
 """The audit trail: a chain that shows every change, and without which nobody sees a person."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from polku_runtime.mongo import Client, database
 from polku_runtime.settings import Settings
 
 from .conftest import Sender, SignIn
-from .material import API, COORDINATOR, PAGES, leaks
+from .material import AINO, API, COORDINATOR, COUNTY, ELSEWHERE, NOBODY, PAGES, leaks
 
 WHO = Principal(kind="staff", id="staff-1", roles=frozenset({"coordinator"}))
 
@@ -120,6 +121,27 @@ async def test_every_look_through_http_is_a_row(sender: Sender, sign_in: SignIn,
     rows = [row async for row in desk.audit.rows.find({})]
     assert [row["action"] for row in rows] == ["read-referral", "read-referral"]
     assert all(leaks(str(row)) == [] for row in rows)
+    assert await desk.audit.verify() == []
+
+
+async def test_what_was_refused_is_a_row_too(sender: Sender, sign_in: SignIn, enrol: Any, desk: Desk) -> None:
+    """Forbidden and unknown look the same to the caller; the trail keeps what was asked for, if that is an id."""
+    referral = await sender.sent()
+    stranger, elsewhere = await enrol(COUNTY), await sign_in(ELSEWHERE)
+    assert (await stranger.get(f"/referrals/{referral['id']}")).status_code == 404
+    assert (await elsewhere.get(f"{PAGES}/{referral['id']}")).status_code == 404
+    assert (await elsewhere.get(f"{API}/referrals/{referral['id']}/person")).status_code == 404
+    assert (await elsewhere.command(f"/referrals/{referral['id']}/accept", {}, 1)).status_code == 404
+    for unknown in (NOBODY, AINO, "0", "-1", "$where", "a" * 300):
+        assert (await stranger.get(f"/referrals/{unknown}")).status_code == 404
+    rows = [row async for row in desk.audit.rows.find({})]
+    assert {(row["action"], row["person_id"]) for row in rows} == {("denied", None)}
+    assert Counter((row["by"], row["about"]) for row in rows) == {
+        (stranger.client_id, referral["id"]): 1,
+        (ELSEWHERE, referral["id"]): 3,
+        (stranger.client_id, NOBODY): 1,
+        (stranger.client_id, "-"): 5,
+    }
     assert await desk.audit.verify() == []
 
 

@@ -1,6 +1,7 @@
 """The pages as a browser without JavaScript meets them."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from polku_referral.desk import Desk
 from polku_runtime.testing import Clock
 
 from .conftest import Sender, SignIn, form_of, said
-from .material import COACH, COORDINATOR, ELSEWHERE, MANAGER, ONNI, PAGES, REFERRER, leaks
+from .material import API, COACH, COORDINATOR, COUNTY, ELSEWHERE, MANAGER, ONNI, PAGES, REFERRER, leaks
 
 ROWS = re.compile(r'<tr id="r-([0-9a-f-]+)">')
 
@@ -91,6 +92,50 @@ async def test_a_protected_address_is_said_first(sender: Sender, sign_in: SignIn
     text = (await (await sign_in(COORDINATOR)).get(f"{PAGES}/{referral['id']}")).text
     assert "non-disclosure" in text
     assert text.index("non-disclosure") < text.index("+358 40 5550199")
+
+
+async def test_what_a_later_sender_tells_of_a_known_person(sender: Sender, sign_in: SignIn, enrol: Any) -> None:
+    """Another number and name are shown with that referral; a non-disclosure order holds for all of them."""
+    first = await sender.sent("A-1")
+    later = await (await enrol(COUNTY)).sent(
+        "B-1",
+        person__family_name="Uusinimi",
+        person__phone="+358 40 5550111",
+        person__email=...,
+        person__protected_address=True,
+    )
+    me = await sign_in(COORDINATOR)
+    shown = (await me.get(f"{PAGES}/{later['id']}")).text
+    assert "Name in this referral" in shown
+    assert "Aino-Kanarialintu Uusinimi" in shown
+    assert "+358 40 5550111" in shown
+    assert "aino.kanaria@example.fi" in shown  # not told again: what was known before
+    before = (await me.get(f"{PAGES}/{first['id']}")).text
+    assert "Name in this referral" not in before
+    assert "+358 40 5550199" in before
+    for text in (shown, before):
+        assert "non-disclosure order" in text
+    told = (await me.get(f"{API}/referrals/{first['id']}/person")).json()
+    assert told["contact"]["protected_address"] is True
+
+
+async def test_the_own_case_load(sender: Sender, sign_in: SignIn) -> None:
+    ids = [(await sender.sent(f"A-{n}"))["id"] for n in range(3)]
+    me, boss = await sign_in(COORDINATOR), await sign_in(MANAGER)
+    assert (await me.command(f"/referrals/{ids[1]}/accept", {}, 1)).status_code == 200
+    assert (await me.command(f"/referrals/{ids[2]}/decline", {"reason": "no-capacity"}, 1)).status_code == 200
+    own = (await me.get(f"{PAGES}?whose=own")).text
+    assert ROWS.findall(own) == [ids[1]]
+    assert "Accepted (1)" in own
+    assert "state=received&amp;whose=own" in own or "whose=own&amp;state=received" in own
+    assert "whose=own" in re.findall(r'(?:data-|hx-)[a-z-]+="([^"]*/rows[^"]*)"', own)[0]  # stays so when it is live
+    assert "None of these is in your case-load" in (await me.get(f"{PAGES}?whose=own&state=received")).text
+    assert len(ROWS.findall((await me.get(PAGES)).text)) == 3
+    assert ROWS.findall((await boss.get(f"{PAGES}?whose=own")).text) == []
+    assert [row["id"] for row in (await me.get(f"{API}/referrals?whose=own")).json()["items"]] == [ids[1]]
+    assert (await me.get(f"{API}/referrals?whose=everybody")).status_code == 422
+    theirs = await sign_in(REFERRER)
+    assert len(ROWS.findall((await theirs.get(f"{PAGES}?whose=own")).text)) == 3  # a sender has no case-load
 
 
 async def test_other_referrals_of_the_same_person(sender: Sender, sign_in: SignIn) -> None:

@@ -40,6 +40,7 @@ KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,100})"?')
 router = APIRouter(prefix=BASE, tags=["referrals"])
 
 State = Literal["received", "accepted", "declined", "concluded"]
+Whose = Literal["own", "all"]
 PROJECT = ("coordinator", "manager")
 Sender = Annotated[Principal, Depends(client("referrals:write"))]
 Reader = Annotated[Principal, Depends(staff_or_client(roles=(*PROJECT, "referrer"), scopes=("referrals:read",)))]
@@ -102,9 +103,10 @@ async def list_referrals(
     part: Annotated[Window, Depends(window)],
     state: Annotated[State | None, Query()] = None,
     external_id: Annotated[str | None, Query(max_length=100)] = None,
+    whose: Annotated[Whose, Query(description="Those in the reader's own case-load, or all")] = "all",
 ) -> ReferralList:
     """The caller's referrals; those that wait are in the order in which an answer is due."""
-    found = await desk.listed(who, part, state=state, external_id=external_id)
+    found = await desk.listed(who, part, state=state, external_id=external_id, own=whose == "own")
     link(request, response, found.next)
     return ReferralList(items=[views.referral(row, who) for row in found.items], next=found.next)
 

@@ -6,6 +6,7 @@ chains, chosen by person, so that readers of different people do not wait for ea
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,15 +22,20 @@ from polku_runtime.mongo import Database, Document, only_duplicates
 CHAINS = 16
 TRIES = 50
 START = "0" * 64
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one person. action: why, as a code. classes: which classes of data were opened."""
+    """One look at one person. action: why, as a code. classes: which classes of data were opened.
 
-    person_id: str
+    A try that was refused opened nothing and may have met nobody: then `about` holds the id that was asked for.
+    """
+
+    person_id: str | None
     action: str
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    about: str | None = None
 
 
 class Audit:
@@ -43,7 +49,8 @@ class Audit:
         """Adds one row per look, in order. who: None for Polku itself. Raises what MongoDB raises."""
         chains: dict[int, list[Look]] = {}
         for look in looks:
-            chains.setdefault(zlib.crc32(look.person_id.encode()) % CHAINS, []).append(look)
+            name = look.person_id or (who.id if who else "")
+            chains.setdefault(zlib.crc32(name.encode()) % CHAINS, []).append(look)
         for chain, mine in chains.items():
             await self._append(chain, who, mine)
 
@@ -75,6 +82,7 @@ class Audit:
             "person_id": look.person_id,
             "action": look.action,
             "classes": list(look.classes),
+            **({} if look.about is None else {"about": look.about}),
         }
 
     async def verify(self) -> list[str]:
@@ -92,6 +100,11 @@ class Audit:
                 wrong.append(f"chain {chain}: row {seq} was changed")
             expected[chain] = (seq, row["hash"])
         return wrong
+
+
+def as_id(text: str) -> str:
+    """The text if it could be one of our ids, else `-`: what somebody typed there might be a person's data."""
+    return text if ID.fullmatch(text) else "-"
 
 
 def digest(row: Document) -> str:

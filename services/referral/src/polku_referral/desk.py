@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import Binary
 
-from polku_referral.audit import Audit, Look
+from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
 from polku_referral.model import referral as domain
@@ -55,18 +55,23 @@ class Desk:
         return local_day(self.effects.now())
 
     async def find(self, who: Principal, referral_id: str) -> Kept:
-        """Raises Problem 404: unknown, or not for this caller."""
+        """Raises Problem 404: unknown, or not for this caller; which of the two, only the audit trail may tell."""
         found = await self.repository.get(referral_id, scope_of(who))
         if found is None:
+            # What was asked for may be anything that somebody typed; only what could be an id is kept.
+            await self.audit.write(who, [Look(None, "denied", about=as_id(referral_id))])
             raise Problem(404, "not-found")
         return found
 
     async def listed(
-        self, who: Principal, part: Window, *, state: str | None, external_id: str | None = None
+        self, who: Principal, part: Window, *, state: str | None, external_id: str | None = None, own: bool = False
     ) -> Page[Referral]:
-        """One page of the caller's referrals. Raises Problem 422 when the cursor is of a list in another order."""
+        """One page of the caller's referrals. own: those in the caller's case-load alone.
+
+        Raises Problem 422 when the cursor is of a list in another order.
+        """
         rows = await self.repository.listed(
-            scope_of(who),
+            scope_of(who, own=own),
             state=state,
             external_id=external_id,
             after=after_key(order_of(state), part.after),
@@ -125,15 +130,17 @@ class Desk:
 
         What is erased is empty, and nothing else breaks.
         """
-        referral = kept.referral
-        await self.audit.write(who, [Look(referral.person_id, "read-referral", ("identity", "contact", "notes"))])
-        known = await self.repository.person(referral.person_id)
+        referral, person_id = kept.referral, kept.referral.person_id
+        await self.audit.write(who, [Look(person_id, "read-referral", ("identity", "contact", "notes"))])
+        known = await self.repository.person(person_id)
         sealed = known.sealed if known is not None else {}
-        return Opened(
-            identity=await self._open(sealed.get("identity"), referral.person_id, "identity"),
-            contact=await self._open(sealed.get("contact"), referral.person_id, "contact"),
-            notes=await self._open(kept.sealed.get("notes"), referral.person_id, f"notes:{referral.id}"),
-        )
+        notes = await self._open(kept.sealed.get("notes"), person_id, f"notes:{referral.id}")
+        contact = await self._open(sealed.get("contact"), person_id, "contact")
+        # What this sender told goes before what was told when the person was first heard of.
+        contact |= {name: value for name, value in notes.get("contact", {}).items() if value is not None}
+        if contact:
+            contact["protected_address"] = await self._is_protected(person_id)
+        return Opened(await self._open(sealed.get("identity"), person_id, "identity"), contact, notes)
 
     async def names(self, who: Principal, person_ids: Sequence[str]) -> dict[str, str]:
         """Names of those persons that the reader may see, each look written down before it is opened."""
@@ -149,6 +156,14 @@ class Desk:
             if identity:
                 names[known.person.id] = f"{identity['given_names']} {identity['family_name']}"
         return names
+
+    async def _is_protected(self, person_id: str) -> bool:
+        """True when any sender has told of a non-disclosure order: the others may not know of it."""
+        for referral_id, blob in await self.repository.notes_of(person_id):
+            told = await self._open(blob, person_id, f"notes:{referral_id}")
+            if told.get("contact", {}).get("protected_address"):
+                return True
+        return False
 
     async def _present(self, who: Principal, referral_id: str, seen: int) -> Referral:
         found = (await self.find(who, referral_id)).referral

@@ -194,9 +194,7 @@ class Intake:
         identity = {
             "identity_code": one.identity.code if one.identity else None,
             "date_of_birth": born.isoformat() if born else None,
-            "given_names": said.given_names,
-            "family_name": said.family_name,
-            "language": said.language,
+            **_named(one),
         }
         sealed = {
             "identity": await self.vault.seal(key, person.id, "identity", identity),
@@ -226,7 +224,8 @@ class Intake:
             at=referral.received_at,
         )
         notes = one.body.model_dump(mode="json", include={"ground", "labour_market", "reason", "sender"})
-        notes["contact"] = _contact(one)
+        # Kept with each referral too: of a person who is known already the later sender may know better.
+        notes |= {"contact": _contact(one), "person": _named(one)}
         sealed: dict[str, Binary] = {
             "notes": await self.vault.seal(known.key, known.person.id, f"notes:{referral.id}", notes),
             "receipt": await self.vault.seal(known.key, known.person.id, f"receipt:{referral.id}", {"receipt": signed}),
@@ -269,6 +268,10 @@ def sha256(raw: bytes) -> str:
 def _contact(one: Submission) -> dict[str, object]:
     said = one.body.person
     return said.model_dump(mode="json", include={"municipality", "phone", "email", "protected_address"})
+
+
+def _named(one: Submission) -> dict[str, object]:
+    return one.body.person.model_dump(mode="json", include={"given_names", "family_name", "language"})
 
 
 def _index(found: Sequence[Kept]) -> dict[tuple[str, str, str], Kept]:

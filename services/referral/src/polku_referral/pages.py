@@ -26,6 +26,7 @@ from polku_web.pages import fragment_or_page, render
 from polku_web.paging import Window, window
 
 INBOX = "/referral/referrals"
+OWN = "own"
 VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
 router = APIRouter(include_in_schema=False)
 
@@ -41,15 +42,20 @@ async def home() -> RedirectResponse:
 
 
 @router.get(INBOX)
-async def inbox(request: Request, who: Reader, desk: AtDesk, part: Part, state: str = "") -> HTMLResponse:
+async def inbox(
+    request: Request, who: Reader, desk: AtDesk, part: Part, state: str = "", whose: str = ""
+) -> HTMLResponse:
     """The inbox with its states."""
-    return fragment_or_page(request, "inbox-list.html", "inbox.html", **await _list(request, desk, who, part, state))
+    shown = await _list(request, desk, who, part, state, whose)
+    return fragment_or_page(request, "inbox-list.html", "inbox.html", **shown)
 
 
 @router.get(f"{INBOX}/rows")
-async def rows(request: Request, who: Reader, desk: AtDesk, part: Part, state: str = "") -> HTMLResponse:
+async def rows(
+    request: Request, who: Reader, desk: AtDesk, part: Part, state: str = "", whose: str = ""
+) -> HTMLResponse:
     """The part of the list that fetches itself when something changes."""
-    return render(request, "inbox-rows.html", **await _list(request, desk, who, part, state))
+    return render(request, "inbox-rows.html", **await _list(request, desk, who, part, state, whose))
 
 
 @router.get(f"{INBOX}/{{referral_id}}")
@@ -125,12 +131,14 @@ async def _referral(
     return render(request, "referral.html", status, **context)
 
 
-async def _list(request: Request, desk: Desk, who: Principal, part: Window, state: str) -> dict[str, Any]:
+async def _list(request: Request, desk: Desk, who: Principal, part: Window, state: str, whose: str) -> dict[str, Any]:
     wanted = state if state in desk.codes.lists["state"] else None
-    cut = await desk.listed(who, part, state=wanted)
+    own = whose == OWN and who.has_role(*PROJECT)
+    cut = await desk.listed(who, part, state=wanted, own=own)
 
     def href(base: str = INBOX, **query: str | None) -> str:
-        kept = {name: value for name, value in query.items() if value}
+        """An address of the list; whose it shows stays as it is unless the query says otherwise."""
+        kept = {name: value for name, value in {"whose": OWN if own else None, **query}.items() if value}
         return base + (f"?{urlencode(kept)}" if kept else "")
 
     return {
@@ -138,7 +146,8 @@ async def _list(request: Request, desk: Desk, who: Principal, part: Window, stat
         "next_page": cut.next,
         "after": request.query_params.get("after"),
         "state": wanted or "",
-        "counts": await desk.repository.counts(scope_of(who)),
+        "own": own,
+        "counts": await desk.repository.counts(scope_of(who, own=own)),
         "codes": desk.codes,
         "today": desk.today,
         "href": href,

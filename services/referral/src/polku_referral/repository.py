@@ -62,14 +62,16 @@ class Known:
     sealed: Mapping[str, Binary]
 
 
-def scope_of(who: Principal) -> Scope:
+def scope_of(who: Principal, *, own: bool = False) -> Scope:
     """Which referrals a caller may see: senders their organisation's, the project's staff their programmes'.
+
+    own: of the project's only those that are in the caller's case-load.
 
     Who is both is the project's here: persons and commands open by that role, so they must not reach
     what only a sender's eyes may see.
     """
     if who.kind == "staff" and who.has_role("coordinator", "manager"):
-        return {"programme": {"$in": sorted(who.programmes)}}
+        return {"programme": {"$in": sorted(who.programmes)}, **({"coordinator_id": who.id} if own else {})}
     if who.kind == "client" or who.has_role("referrer"):
         return {"organisation_id": who.organisation_id} if who.organisation_id else NOBODYS
     return NOBODYS
@@ -111,6 +113,8 @@ class Repository:
         await referrals.create_index([("programme", ASCENDING), ("state", ASCENDING), ("answer_due", ASCENDING)])
         await referrals.create_index([("organisation_id", ASCENDING), ("state", ASCENDING)])
         await referrals.create_index([("person_id", ASCENDING)])
+        taken = {"coordinator_id": {"$type": "string"}}
+        await referrals.create_index([("coordinator_id", ASCENDING)], name="taken", partialFilterExpression=taken)
 
     # -- intake -------------------------------------------------------------------------------------------
 
@@ -157,6 +161,11 @@ class Repository:
 
     async def of_person(self, person_id: str, scope: Scope) -> list[Referral]:
         return await self.referrals.find({**scope, "person_id": person_id}, sort=[("_id", DESCENDING)], limit=50)
+
+    async def notes_of(self, person_id: str) -> list[tuple[str, Binary]]:
+        """The sealed notes of all of a person's referrals, by referral id."""
+        rows = self.database[REFERRALS].find({"person_id": person_id}, {"sealed.notes": True}).limit(200)
+        return [(row["_id"], row["sealed"]["notes"]) async for row in rows]
 
     async def persons_in(self, person_ids: Sequence[str], scope: Scope) -> list[Known]:
         """Those of the persons of whom the reader may see a referral."""
