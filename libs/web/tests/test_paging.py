@@ -39,7 +39,9 @@ def test_the_filter_goes_on_after_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "!", "e30", "W10", "W251bGxd", "W3siJGd0IjoiIn1d", "W3RydWVd", "bm9uc2Vuc2U", "ä"]
+    "cursor",
+    ["", "!", "e30", "W10", "W251bGxd", "W3siJGd0IjoiIn1d", "W3RydWVd", "bm9uc2Vuc2U", "ä"]
+    + [encode((2**63,)), encode((-(2**63) - 1,)), encode(("a\ud800",))],
 )
 def test_a_cursor_that_we_did_not_make_is_422(cursor: str) -> None:
     with pytest.raises(Problem) as refused:

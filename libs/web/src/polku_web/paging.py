@@ -6,6 +6,7 @@ A cursor names the last row that was seen by its sort key and id, so rows that c
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from polku_web.bodies import INT64
 from polku_web.i18n import msg
 from polku_web.problems import Error, Problem
 
@@ -72,9 +74,16 @@ def decode(cursor: str) -> Key:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
         key = None
-    if not isinstance(key, list) or not key or not all(type(part) in (str, int) for part in key):
+    if not isinstance(key, list) or not key or not all(map(_is_part, key)):
         raise Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])
     return tuple(key)
+
+
+def _is_part(part: object) -> bool:
+    """True for what a database can compare with: text in UTF-8, or an integer of 64 bits."""
+    if type(part) is int:
+        return part in INT64
+    return type(part) is str and not re.search("[\ud800-\udfff]", part)
 
 
 def after_key(fields: Sequence[tuple[str, int]], key: Key | None) -> dict[str, Any]:
