@@ -16,7 +16,7 @@ import pymongo
 from bson import Timestamp
 from fastapi import APIRouter, Header, Query
 from pymongo.errors import PyMongoError
-from sse_starlette.sse import EventSourceResponse
+from sse_starlette.sse import AppStatus, EventSourceResponse
 from starlette.requests import Request
 
 from polku_runtime.mongo import Database
@@ -244,6 +244,14 @@ def live_router(service: str) -> APIRouter:
         return EventSourceResponse(events, ping=PING_S, send_timeout=SEND_TIMEOUT_S)
 
     return router
+
+
+def end_streams() -> None:
+    """Ends every open stream of this process, for good: they would hold a stopping server for its whole grace period.
+
+    The library would see it by uvicorn's own signal handler, which `polku_runtime.process` replaces.
+    """
+    AppStatus.should_exit = True
 
 
 async def _events(
