@@ -88,6 +88,29 @@ async def test_two_processes_meet_the_same_person_at_once(desk: Desk) -> None:
     assert sum(isinstance(result, Accepted) and result.is_new for result in results) == 41
 
 
+async def test_without_an_identity_code_a_referral_makes_one_person_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes with the same post, or a try after a crash, leave nobody behind whom no referral names."""
+
+    def told(external_id: str = "A-1", born: str = "1994-05-01") -> Submission:
+        return submission(external_id, person__identity_code=None, person__date_of_birth=born)
+
+    async def crash(_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.repository, "add_referrals", crash)
+        with pytest.raises(ZeroDivisionError):
+            await desk.intake.receive(told())
+    results = [found for (found,) in await asyncio.gather(*(desk.intake.receive_many([told()]) for _ in range(8)))]
+    assert sum(isinstance(result, Accepted) and result.is_new for result in results) == 1
+    assert await count(desk, "persons") == 1
+    # The same birth date is no sign of the same person.
+    await desk.intake.receive(told("A-2"))
+    assert await count(desk, "persons") == 2
+
+
 async def test_results_keep_their_order(desk: Desk) -> None:
     await desk.intake.receive(submission("A-2"))
     wanted = ["A-1", "A-2", "A-3", "A-2", "A-1"]

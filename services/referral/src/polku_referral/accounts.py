@@ -59,22 +59,23 @@ class Accounts:
 
     async def open_link(self, token: str, password: str | None) -> Session | None:
         """Uses the link up and sets a password if one is given; None when the link is not valid any more."""
+        # Hashed first: it may wait for its turn, and whoever gives up meanwhile must not have lost the link.
+        hashed = await self._hash(password) if password else None
         staff_id = await self.directory.take_link(token)
         member = await self.directory.staff.get(staff_id) if staff_id else None
         if member is None or not member.active:
             return None
-        if password:
-            await self._set_password(member.id, password)
+        if hashed:
+            await self._change(member.id, password=hashed)
         return self.session(member.id)
 
     async def sign_out_everywhere(self, staff_id: str) -> None:
         """Voids every session of the person that began before now, in all services."""
         await self._change(staff_id)
 
-    async def _set_password(self, staff_id: str, password: str) -> None:
+    async def _hash(self, password: str) -> str:
         async with self._gate:
-            hashed = await asyncio.to_thread(self._hasher.hash, password)
-        await self._change(staff_id, password=hashed)
+            return await asyncio.to_thread(self._hasher.hash, password)
 
     async def _change(self, staff_id: str, **changes: object) -> None:
         """Ends the person's sessions too: who signed in with an old password must not stay."""

@@ -168,11 +168,10 @@ class Intake:
 
     async def _persons(self, fresh: Sequence[Submission]) -> list[Known]:
         """The person of each submission, found by identity code or made now."""
-        # Without an identity code a person is told apart from everybody, so the name is the place in the round.
-        names = [self.master.lookup(one.identity.code) if one.identity else place for place, one in enumerate(fresh)]
-        known: dict[str | int, Known] = {}
+        names = [self._lookup(one) for one in fresh]
+        known: dict[str, Known] = {}
         for _ in range(TRIES):
-            unknown = [name for name in names if isinstance(name, str) and name not in known]
+            unknown = [name for name in names if name not in known]
             if unknown:
                 known.update(await self.repository.known_persons(unknown))
             missing = {name: one for name, one in zip(names, fresh, strict=True) if name not in known}
@@ -185,7 +184,13 @@ class Intake:
             known.update({name: new for place, (name, (new, _)) in enumerate(names_made) if place not in refused})
         raise TimeoutError("the same persons kept being made elsewhere at the same time")
 
-    async def _new_person(self, named: tuple[str | int, Submission]) -> tuple[Known, Document]:
+    def _lookup(self, one: Submission) -> str:
+        """By what the person is found. Without an identity code only the same referral, sent again, finds them."""
+        if one.identity:
+            return self.master.lookup(one.identity.code)
+        return self.master.lookup(f"{one.organisation_id} {one.body.external_id} {one.body.person.date_of_birth}")
+
+    async def _new_person(self, named: tuple[str, Submission]) -> tuple[Known, Document]:
         name, one = named
         person = Person(id=self.effects.new_id(), case_code=new_case_code(self.effects.random))
         key = await self.vault.key()
@@ -200,7 +205,7 @@ class Intake:
             "identity": await self.vault.seal(key, person.id, "identity", identity),
             "contact": await self.vault.seal(key, person.id, "contact", _contact(one)),
         }
-        extra: Document = {"key": key, "sealed": sealed, **({"lookup": name} if isinstance(name, str) else {})}
+        extra: Document = {"key": key, "sealed": sealed, "lookup": name}
         return Known(person, key, sealed), self.repository.persons.document(person, [], extra)
 
     async def _referral(self, who: tuple[Submission, Known]) -> tuple[Result, Document | None]:

@@ -27,9 +27,9 @@ class MasterKey:
         self._content = _derive(secret, b"content")
         self.signing_box = Fernet(urlsafe_b64encode(_derive(secret, b"signing")))
 
-    def lookup(self, identity_code: str) -> str:
+    def lookup(self, name: str) -> str:
         """By what a person is found again: a keyed hash, since all codes there can be are hashed in a minute."""
-        return hmac.new(self._lookup, identity_code.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._lookup, name.encode(), hashlib.sha256).hexdigest()
 
     def content(self, canonical: bytes) -> str:
         """Tells whether two bodies say the same, without being a hash that anybody could try names on."""

@@ -1,8 +1,8 @@
 """Every MongoDB query about persons and referrals.
 
-A person's document: state, `lookup` (keyed hash of the identity code), `key` (of the vault) and `sealed`, one
-blob per class. A referral's document: state, `sealed` notes and texts, `content` (keyed hash of what was sent),
-`idempotency_key`.
+A person's document: state, `lookup` (keyed hash of the identity code, or of the only referral that can find them
+again), `key` (of the vault) and `sealed`, one blob per class. A referral's document: state, `sealed` notes and
+texts, `content` (keyed hash of what was sent), `idempotency_key`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
