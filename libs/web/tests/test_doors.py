@@ -125,7 +125,8 @@ def test_nobody_has_no_token() -> None:
 @pytest.mark.parametrize(
     ("role", "seen"),
     [
-        ("coordinator", ["/referral/", "/pathway/", "/activities/"]),
+        ("coordinator", ["/referral/", "/pathway/", "/activities/", "/indicators/"]),
+        ("coach", ["/activities/"]),
         ("manager", ["/referral/", "/pathway/", "/activities/", "/indicators/"]),
     ],
 )
