@@ -71,7 +71,9 @@
     if (!ended) setTimeout(() => htmx.trigger(stream, "polku:connect"), FIRST_RETRY_MS);
   }
 
-  if (stream && pause && window.htmx) {
+  // This runs before htmx does; without htmx there is nothing to pause.
+  document.addEventListener("DOMContentLoaded", () => {
+    if (!stream || !pause || !window.htmx) return;
     pause.hidden = false;
     pause.textContent = texts.pause;
     pause.addEventListener("click", () => {
@@ -82,7 +84,7 @@
       // What came meanwhile is fetched at once.
       if (!paused) htmx.trigger(stream, "polku:reset");
     });
-  }
+  });
 
   document.addEventListener("htmx:sse:after:connection", connected);
   document.addEventListener("htmx:sse:before:connection", (event) => {
