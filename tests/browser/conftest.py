@@ -63,7 +63,7 @@ async def world(installation: Installation) -> AsyncIterator[World]:
 
 
 @pytest.fixture(scope="session")
-async def desks(installation: Installation, world: World, browser: Browser) -> AsyncIterator[Desks]:
+async def desks(installation: Installation, world: World, browser: Browser) -> Desks:
     """The world's coordinator and coach, a manager, a member of the steering group and a referrer at browsers."""
     for role in ("manager", "steering"):
         async with installation.signed_in(role, f"kansio.{ROLES[role]}"):
@@ -81,7 +81,7 @@ async def desks(installation: Installation, world: World, browser: Browser) -> A
     await expect(page.locator("header nav")).to_be_visible()
     kept["referrer"] = await context.storage_state()
     await context.close()
-    yield Desks(browser, installation.address, kept)
+    return Desks(browser, installation.address, kept)
 
 
 async def sign_in(page: Page, login: str) -> None:

@@ -1,0 +1,87 @@
+"""Pages that stay open see what happens meanwhile, say how they stand, and miss nothing."""
+
+import asyncio
+import re
+from itertools import count
+
+from playwright.async_api import Locator, Page, expect
+
+from polku_embedded.simulation import World
+
+from ..installation import Installation, body
+from .conftest import Desks
+from .history import today
+
+INBOX = "/referral/referrals?state=received"
+DASHBOARD = "/indicators/programmes/kainuu"
+LIVE, WAITING, PAUSED = re.compile("Päivittyy"), re.compile("Yhdistetään uudelleen"), re.compile("Päivitys keskeytetty")
+
+numbers = count(50_000)
+
+
+async def refer(world: World) -> str:
+    """One more referral; its case code."""
+    number = next(numbers)
+    receipt = await world.sender.push(body(f"LIVE-{number}", number, referred_on=today()))
+    return str(receipt["case_code"])
+
+
+def state(page: Page) -> Locator:
+    return page.locator(".connection .state")
+
+
+def row(page: Page, case_code: str) -> Locator:
+    return page.locator("#referrals tbody tr").filter(has_text=case_code)
+
+
+async def never_reloaded(page: Page) -> None:
+    await page.evaluate("window.opened = 'once'")
+
+
+async def test_a_referral_appears_in_an_open_inbox(desks: Desks, world: World) -> None:
+    page = await desks.page("coordinator", INBOX)
+    await expect(state(page)).to_have_text(LIVE)
+    await never_reloaded(page)
+    case_code = await refer(world)
+    await expect(row(page, case_code)).to_be_visible()
+    assert await page.evaluate("window.opened") == "once"
+    await page.context.close()
+
+
+async def test_a_figure_of_an_open_dashboard_moves(desks: Desks, world: World) -> None:
+    page = await desks.page("manager", DASHBOARD)
+    await expect(state(page)).to_have_text(LIVE)
+    figure = page.locator('.tile a[href*="REFERRALS-RECEIVED"]')
+    before = int((await figure.inner_text()).split()[0])
+    await refer(world)
+    await expect(figure).to_have_text(re.compile(rf"^{before + 1} –"))
+    await page.context.close()
+
+
+async def test_a_page_outlives_the_web_process(desks: Desks, world: World, installation: Installation) -> None:
+    page = await desks.page("coordinator", INBOX)
+    await expect(state(page)).to_have_text(LIVE)
+    await never_reloaded(page)
+    installation.kill("web")
+    await expect(state(page)).to_have_text(WAITING)
+    # The sender tries until it is answered, so this comes while the page is perhaps still on its way back.
+    case_code = await refer(world)
+    await expect(state(page)).to_have_text(LIVE, timeout=45_000)
+    await expect(row(page, case_code)).to_be_visible()
+    assert await page.evaluate("window.opened") == "once"
+    await page.context.close()
+
+
+async def test_the_reader_can_pause(desks: Desks, world: World) -> None:
+    page = await desks.page("coordinator", INBOX)
+    await expect(state(page)).to_have_text(LIVE)
+    button = page.locator(".connection .pause")
+    await button.click()
+    await expect(state(page)).to_have_text(PAUSED)
+    case_code = await refer(world)
+    await asyncio.sleep(1.5)
+    await expect(row(page, case_code)).to_have_count(0)
+    await button.click()
+    await expect(state(page)).to_have_text(LIVE)
+    await expect(row(page, case_code)).to_be_visible()
+    await page.context.close()
