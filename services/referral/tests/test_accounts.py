@@ -1,8 +1,10 @@
 """The people's door: passwords, lock-out, links that open once, and leaving."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from fastapi import FastAPI
 from polku_referral.accounts import FREE_TRIES, Accounts, wait_after
 from polku_referral.sign_in import way_on
 from polku_runtime.testing import Clock
+from polku_web.edge import Edge
 
 from .conftest import Person, SignIn, said
 from .material import COORDINATOR, PAGES
@@ -229,6 +232,30 @@ async def test_leaving_is_told_to_all_services(accounts: Accounts, app: FastAPI,
     assert row["sessions_valid_from"] == clock.now
     assert [entry["version"] for entry in row["outbox"]] == list(range(1, row["version"] + 1))
     assert set(await said(app.state.desk, "staff")) == {"polku.staff.changed.v1"}
+
+
+async def test_a_busy_machine_hashes_longer_than_the_database_may_take(
+    accounts: Accounts, app: FastAPI, browser: Callable[..., httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser().get(SIGN_IN_PAGE)  # the layers are put together by the first request
+    layer: Any = app.middleware_stack
+    while not isinstance(layer, Edge):
+        layer = layer.app
+    hashing, verifying = accounts._hasher.hash, accounts._hasher.verify
+
+    def slowly(work: Callable[..., Any]) -> Callable[..., Any]:
+        def done(*given: Any) -> Any:
+            time.sleep(1.2)
+            return work(*given)
+
+        return done
+
+    monkeypatch.setattr(layer, "database_seconds", 1.0)
+    monkeypatch.setattr(accounts._hasher, "hash", slowly(hashing))
+    monkeypatch.setattr(accounts._hasher, "verify", slowly(verifying))
+    assert (await signing_in(browser())).status_code == 303
+    link = f"/referral/link/{await accounts.make_link(COORDINATOR)}"
+    assert (await browser().post(link, data={"password": PASSWORD, "again": PASSWORD})).status_code == 303
 
 
 # -- the form -----------------------------------------------------------------------------------------------

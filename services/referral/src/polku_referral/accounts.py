@@ -2,7 +2,10 @@
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
+from contextvars import Context
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -21,6 +24,8 @@ TRIES = 5
 LONGEST_WAIT = timedelta(minutes=15)
 FAILURES_LAST = timedelta(hours=24)
 LINK_LASTS = timedelta(hours=48)
+
+T = TypeVar("T")
 
 
 class Accounts:
@@ -44,7 +49,7 @@ class Accounts:
         fits = await self._verify(password[:MAX_PASSWORD], known)
         if member is None or not fits:
             return None
-        await self.directory.forget_tries(login)
+        await _afterwards(self.directory.forget_tries(login))
         return self.session(member.id)
 
     def session(self, staff_id: str) -> Session:
@@ -61,6 +66,9 @@ class Accounts:
         """Uses the link up and sets a password if one is given; None when the link is not valid any more."""
         # Hashed first: it may wait for its turn, and whoever gives up meanwhile must not have lost the link.
         hashed = await self._hash(password) if password else None
+        return await _afterwards(self._use_link(token, hashed))
+
+    async def _use_link(self, token: str, hashed: str | None) -> Session | None:
         staff_id = await self.directory.take_link(token)
         member = await self.directory.staff.get(staff_id) if staff_id else None
         if member is None or not member.active:
@@ -98,6 +106,11 @@ class Accounts:
                 self._nobody = await asyncio.to_thread(self._hasher.hash, secrets.token_urlsafe(16))
             fits = await asyncio.to_thread(self._hasher.verify, password, hashed or self._nobody)
         return fits and hashed is not None
+
+
+async def _afterwards(work: Coroutine[Any, Any, T]) -> T:
+    """Hashing takes its time, on a busy machine seconds: what MongoDB has to do then has a deadline of its own."""
+    return await asyncio.create_task(work, context=Context())
 
 
 def wait_after(tries: int) -> timedelta:
