@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from polku_embedded.parts import DOOR, PARTS
 from polku_runtime import logs, process, telemetry
 from polku_runtime.settings import Settings, load
+from polku_web.live import end_streams
 
 
 def one_origin(apps: Mapping[str, FastAPI]) -> Starlette:
@@ -37,7 +38,7 @@ def main() -> None:
     provider = telemetry.configure("web", shared.otlp_endpoint)
     apps = {name: part.create_api(load(part.settings)) for name, part in PARTS.items()}
     serve = lambda: process.serve(one_origin(apps), shared.host, shared.port)  # noqa: E731
-    uvloop.run(process.run([serve], {}, shared.host, shared.worker_port))
+    uvloop.run(process.run([serve], {}, shared.host, shared.worker_port, end_streams))
     if provider is not None:
         provider.shutdown()
 

@@ -26,8 +26,18 @@ S = TypeVar("S", bound=Settings)
 App = Callable[..., Any]
 
 
-def main(service: str, kind: type[S], create_api: Callable[[S], App], create_worker: Callable[[S], Worker]) -> None:
-    """The command line of one service. Exit code 2 for a wrong call, 1 for a wrong setting."""
+def _nothing() -> None:
+    return
+
+
+def main(
+    service: str,
+    kind: type[S],
+    create_api: Callable[[S], App],
+    create_worker: Callable[[S], Worker],
+    on_stop: Callable[[], None] = _nothing,
+) -> None:
+    """The command line of one service. Exit code 2 for a wrong call, 1 for a wrong setting. on_stop: see `run`."""
     if len(sys.argv) != 2 or sys.argv[1] not in MODES:
         sys.exit(f"usage: python -m polku_{service} {' | '.join(MODES)}")
     mode, settings = sys.argv[1], load(kind)
@@ -35,7 +45,7 @@ def main(service: str, kind: type[S], create_api: Callable[[S], App], create_wor
     provider = telemetry.configure(service, settings.otlp_endpoint)
     apps = [lambda: serve(create_api(settings), settings.host, settings.port)] if mode != "worker" else []
     workers = {service: lambda: create_worker(settings)} if mode != "api" else {}
-    uvloop.run(run(apps, workers, settings.host, settings.worker_port))
+    uvloop.run(run(apps, workers, settings.host, settings.worker_port, on_stop))
     if provider is not None:
         provider.shutdown()
 
@@ -61,9 +71,11 @@ async def run(
     workers: Mapping[str, Callable[[], Worker]],
     host: str,
     worker_port: int,
+    on_stop: Callable[[], None] = _nothing,
 ) -> None:
     """Runs HTTP servers and workers in this loop until SIGTERM or SIGINT, or until one of them fails.
 
+    on_stop: called once when stopping begins, to end what would hold a server open (live streams).
     The parts are made here, inside the loop, since a MongoDB client belongs to the loop it was first used on.
     """
     stop = asyncio.Event()
@@ -78,6 +90,7 @@ async def run(
     parts += [asyncio.create_task(worker.run(stop)) for worker in running.values()]
     await asyncio.wait([*parts, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
+    on_stop()
     loop.call_later(HARD_STOP_S, _give_up)
     await asyncio.gather(*parts)
 

@@ -34,7 +34,8 @@ POLL_MS = 20
 """FastStream waits this long and sleeps it again when there is nothing: it is the idle latency."""
 BACKOFF_S, BACKOFF_MAX_S = 0.25, 15.0
 """Well under max_poll_interval (5 min): a waiting consumer must not lose its partitions."""
-DRAIN_S = 15.0
+DRAIN_S, CLOSE_S = 10.0, 2.0
+"""For the batch in hand and for saying goodbye; with the lease's 5 s all is over well within the promised 25 s."""
 
 log = logging.getLogger(__name__)
 Record = Any
@@ -119,12 +120,12 @@ class Runner:
         await self._close()
 
     async def _close(self) -> None:
-        closing, self._broker, self._producer = (self._broker, self._producer), None, None
-        for part in closing:
+        closing, self._broker, self._producer = ((self._broker, DRAIN_S), (self._producer, CLOSE_S)), None, None
+        for part, seconds in closing:
             if part is None:
                 continue
             try:
-                await asyncio.wait_for(part.stop(), DRAIN_S)
+                await asyncio.wait_for(part.stop(), seconds)
             except Exception as error:  # noqa: BLE001 - leaving must not hang on a broker that is gone
                 log.warning("could not leave Kafka in order", extra={"error": name_of(error)})
 

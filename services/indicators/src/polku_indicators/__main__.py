@@ -3,6 +3,7 @@
 from polku_indicators.app import SERVICE, create_api, create_worker
 from polku_indicators.settings import IndicatorsSettings
 from polku_runtime.process import main
+from polku_web.live import end_streams
 
 if __name__ == "__main__":
-    main(SERVICE, IndicatorsSettings, create_api, create_worker)
+    main(SERVICE, IndicatorsSettings, create_api, create_worker, end_streams)
