@@ -48,6 +48,15 @@ async def test_many_at_once_are_one_chain_without_gaps(audit: Audit) -> None:
     assert await audit.verify() == []
 
 
+async def test_several_processes_write_one_chain(audit: Audit, effects: Effects) -> None:
+    """Within a process readers write together; between processes the one who was slower goes on after the other."""
+    others = [Audit(audit.rows.database, effects) for _ in range(3)]
+    await asyncio.gather(*(one.write(WHO, looks(2)) for one in [audit, *others] * 10))
+    rows = [row async for row in audit.rows.find({}).sort("_id.seq")]
+    assert [row["_id"]["seq"] for row in rows] == list(range(1, 81))
+    assert await audit.verify() == []
+
+
 async def _edited(rows: Any, two: Any, three: Any) -> None:
     await rows.update_one({"_id": two["_id"]}, {"$set": {"by": "somebody else"}})
 

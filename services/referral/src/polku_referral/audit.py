@@ -4,23 +4,29 @@ Each row holds the hash of the one before it, so an edit, a removal or a swap in
 chains, chosen by person, so that readers of different people do not wait for each other.
 """
 
+import asyncio
 import hashlib
 import json
 import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pymongo import DESCENDING
 from pymongo.errors import BulkWriteError
 
+from polku_referral.rounds import Rounds
 from polku_runtime.access import Principal
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document, only_duplicates
 
 CHAINS = 16
 TRIES = 50
+ROUND = 50
+SECONDS = 1.5
+"""A reader hears within 2 s that MongoDB is gone."""
 START = "0" * 64
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -44,33 +50,37 @@ class Audit:
     def __init__(self, database: Database, effects: Effects) -> None:
         self.rows = database["audit"]
         self.effects = effects
+        # Readers of one chain at the same moment write together: one by one each would lose to all the others.
+        self._rounds: list[Rounds[list[Document], None]] = [
+            Rounds(partial(self._append, chain), largest=ROUND, seconds=SECONDS) for chain in range(CHAINS)
+        ]
 
     async def write(self, who: Principal | None, looks: Iterable[Look]) -> None:
         """Adds one row per look, in order. who: None for Polku itself. Raises what MongoDB raises."""
-        chains: dict[int, list[Look]] = {}
+        chains: dict[int, list[Document]] = {}
         for look in looks:
             name = look.person_id or (who.id if who else "")
-            chains.setdefault(zlib.crc32(name.encode()) % CHAINS, []).append(look)
-        for chain, mine in chains.items():
-            await self._append(chain, who, mine)
+            chains.setdefault(zlib.crc32(name.encode()) % CHAINS, []).append(self._said(who, look))
+        await asyncio.gather(*(self._rounds[chain].join(said) for chain, said in chains.items()))
 
-    async def _append(self, chain: int, who: Principal | None, looks: Sequence[Look]) -> None:
+    async def _append(self, chain: int, together: Sequence[list[Document]]) -> list[None]:
+        left = [said for one in together for said in one]
         for _ in range(TRIES):
             last = await self.rows.find_one({"_id.chain": chain}, sort=[("_id.seq", DESCENDING)])
             seq, prev = (last["_id"]["seq"], last["hash"]) if last else (0, START)
             rows: list[Document] = []
-            for look in looks:
+            for said in left:
                 seq += 1
-                row = {**self._said(who, look), "_id": {"chain": chain, "seq": seq}, "prev": prev}
+                row = {**said, "_id": {"chain": chain, "seq": seq}, "prev": prev}
                 prev = row["hash"] = digest(row)
                 rows.append(row)
             try:
                 await self.rows.insert_many(rows, ordered=True)
             except BulkWriteError as error:
                 only_duplicates(error)
-                looks = looks[error.details["nInserted"] :]  # somebody else wrote the next row: go on after it
+                left = left[error.details["nInserted"] :]  # another process wrote the next row: go on after it
             else:
-                return
+                return [None] * len(together)
         raise TimeoutError("the audit trail could not be written")
 
     def _said(self, who: Principal | None, look: Look) -> Document:
