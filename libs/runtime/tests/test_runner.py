@@ -244,3 +244,19 @@ async def test_two_workers_share_the_partitions_and_a_leaving_one_loses_nothing(
         await write(kafka_settings, [good(2, person) for person in people])
         await until(lambda: sink.seen.count(2) >= 40, seconds=40)
     assert await lag(kafka_settings) == 0
+
+
+async def test_a_stop_finishes_the_batch_in_hand_and_commits_it(kafka_settings: Settings, effects: Effects) -> None:
+    begun, seen = asyncio.Event(), []
+
+    async def slowly(batch: Sequence[Received]) -> Sequence[Result]:
+        begun.set()
+        await asyncio.sleep(0.5)
+        seen.extend(received.event.version for received in batch)
+        return [Outcome.APPLIED] * len(batch)
+
+    await write(kafka_settings, [good(version) for version in range(1, 11)])
+    async with consuming(kafka_settings, slowly, effects):
+        await asyncio.wait_for(begun.wait(), 20)
+    assert await lag(kafka_settings) == 10 - len(seen)
+    assert seen

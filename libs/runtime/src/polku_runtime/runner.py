@@ -120,14 +120,15 @@ class Runner:
         await self._close()
 
     async def _close(self) -> None:
-        closing, self._broker, self._producer = ((self._broker, DRAIN_S), (self._producer, CLOSE_S)), None, None
-        for part, seconds in closing:
+        for part, seconds in ((self._broker, DRAIN_S), (self._producer, CLOSE_S)):
             if part is None:
                 continue
             try:
                 await asyncio.wait_for(part.stop(), seconds)
             except Exception as error:  # noqa: BLE001 - leaving must not hang on a broker that is gone
                 log.warning("could not leave Kafka in order", extra={"error": name_of(error)})
+        # Not before: the batch in hand needs both until its end.
+        self._broker = self._producer = None
 
     async def idle(self) -> None:
         """Returns when no batch is in hand."""
