@@ -51,9 +51,12 @@ def open_pathway(pathways: Pathways) -> Handler:
 
 
 async def _joined(pathways: Pathways, accepted: ReferralAccepted) -> bool:
-    """True when the referral joined the open pathway; False when that has closed or changed meanwhile."""
+    """True when the referral joined the open pathway; False when that has closed or changed meanwhile.
+
+    Another delivery of the same event may have joined it since the caller looked: that is a change, too.
+    """
     present = await pathways.open_of(accepted.person_id, accepted.programme)
-    if present is None:
+    if present is None or accepted.referral_id in present.referrals:
         return False
     try:
         await pathways.save(present, *domain.attach_referral(present, accepted, _reaction(pathways)))
