@@ -93,19 +93,15 @@ async def running(
         tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
         client = await enrol(app.state.directory, settings)
         cookies = await session(app.state.directory, settings)
-        http = [
-            await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app), **more))
-            for more in (
-                {
-                    "base_url": settings.base_url,
-                    "headers": {"traceparent": f"00-{CALLER_TRACE}-{CALLER_SPAN}-01"},
-                },
-                {"base_url": settings.base_url, "cookies": cookies},
-            )
-        ]
-        coordinator = Colleague(http[1])
+        traced = {"traceparent": f"00-{CALLER_TRACE}-{CALLER_SPAN}-01"}
+        transport, address = httpx.ASGITransport(app), settings.base_url
+        machine = httpx.AsyncClient(transport=transport, base_url=address, headers=traced)
+        browser = httpx.AsyncClient(transport=transport, base_url=address, cookies=cookies)
+        for http in (machine, browser):
+            await stack.enter_async_context(http)
+        coordinator = Colleague(browser)
         await coordinator._learn_token()
-        yield Running(Sender(client, http[0]), coordinator, mongo_client, settings.namespace)
+        yield Running(Sender(client, machine), coordinator, mongo_client, settings.namespace)
         stop.set()
         await asyncio.gather(*tasks)
 
@@ -145,7 +141,8 @@ async def session(directory: Directory, settings: ReferralSettings) -> dict[str,
 
 
 def group_of(span: ReadableSpan) -> str:
-    return str((span.attributes or {}).get("messaging.consumer.group.name", "")).rpartition(".")[2]
+    group = (span.attributes or {}).get("messaging.consumer.group.name", "")
+    return f"{group}".rpartition(".")[2]
 
 
 def found(spans: InMemorySpanExporter, name: str, event_type: str = "", group: str = "") -> ReadableSpan:

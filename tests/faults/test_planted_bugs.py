@@ -285,8 +285,8 @@ async def test_commit_before_effect(settings: Settings, effects: Effects, monkey
                 service="pathway", settings=settings, topics=[], apply=apply, effects=effects, metrics=Metrics()
             )
             # In the place of FastStream's broker and subscriber: the runner asks them for the consumer alone.
-            runner._broker = runner._producer = SimpleNamespace()
-            runner._subscriber = SimpleNamespace(consumer=log)
+            runner._broker = runner._producer = SimpleNamespace()  # type: ignore[assignment]
+            runner._subscriber = SimpleNamespace(consumer=log)  # type: ignore[assignment]
             log.position = log.committed
             try:
                 while batch := log.poll(random.randrange(1, 6)):

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -88,15 +89,15 @@ async def test_every_topic_twice_from_zero_changes_nothing(troubled: Installatio
         settled = [await push(sender, number) for number in range(3)]
         for receipt in settled:
             await walk(coordinator, receipt)
-            await until(lambda receipt=receipt: has_come_far(coordinator, receipt), 60)
+            await until(partial(has_come_far, coordinator, receipt), 60)
         shown = await states(manager, settled)
         repeated = await outcomes(troubled, "duplicate")
         said = 0
         async with people_at_work(sender, coordinator, 10) as live:
-            for service in (*SERVICES, *SERVICES):
+            for service in (*SERVICES, *SAYING):
                 said += (await asyncio.to_thread(commands, troubled, "republish", service))["republished"]
         for receipt in live:
-            await until(lambda receipt=receipt: has_come_far(coordinator, receipt), 60)
+            await until(partial(has_come_far, coordinator, receipt), 60)
         await until(lambda: all_well(troubled), 60)
         assert said > 0
         again = await outcomes(troubled, "duplicate")
@@ -109,15 +110,16 @@ async def test_every_topic_twice_from_zero_changes_nothing(troubled: Installatio
         for receipt in (*settled, *live):
             ways = await manager.get("/pathway/api/v1/pathways", case=receipt["case_code"], state="all", whose="all")
             assert [way["state"] for way in ways["items"]] == ["closed"]
-    for service in SERVICES:
-        assert await asyncio.to_thread(commands, troubled, "dead-letters", "list", service) == []
-    assert await asyncio.to_thread(commands, troubled, "rebuild")
+    present = (await status(troubled))["services"]
+    assert {name: service["dead_letters"] for name, service in present.items()} == dict.fromkeys(SERVICES, 0)
+    assert (await asyncio.to_thread(commands, troubled, "rebuild"))["equal"] is True
 
 
 async def test_what_cannot_be_read_is_parked_and_the_others_go_on(troubled: Installation) -> None:
     later = next(one for one in samples() if one.event_type == "polku.referral.received.v1")
     newer = [
-        (name, value.replace(b":1.0", b":1.99") if name == "ce_dataschema" else value) for name, value in later.headers
+        (name, (value or b"").replace(b":1.0", b":1.99") if name == "ce_dataschema" else value)
+        for name, value in later.headers
     ]
     before = {kind: await outcomes(troubled, kind) for kind in ("dead", "skipped")}
     kafka = f"127.0.0.1:{Ports(**json.loads((troubled.data / 'ports.json').read_text())).kafka}"
@@ -139,9 +141,8 @@ async def test_what_cannot_be_read_is_parked_and_the_others_go_on(troubled: Inst
     assert all(skipped[service] >= len(LISTENERS[service]) for service in SERVICES)
     said = await status(troubled)
     assert {name: service["dead_letters"] for name, service in said["services"].items()} == parked
-    for service in SERVICES:
-        letters = await asyncio.to_thread(commands, troubled, "dead-letters", "list", service)
-        assert {letter["reason"] for letter in letters} <= {"missing-header", "bad-header", "wrong-content-type"}
+    letters = await asyncio.to_thread(commands, troubled, "dead-letters", "list", "pathway")
+    assert {letter["reason"] for letter in letters} <= {"missing-header", "bad-header", "wrong-content-type"}
     redriven = await asyncio.to_thread(commands, troubled, "dead-letters", "redrive", "pathway", "--all")
     assert redriven == {"redriven": parked["pathway"]}
 
