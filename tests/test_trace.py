@@ -171,7 +171,7 @@ def ancestors(spans: InMemorySpanExporter, span: ReadableSpan) -> list[str]:
 
 def everything(span: ReadableSpan) -> str:
     """All that an exporter would send of a span."""
-    return span.to_json() + str(span.status.description) + str([dict(link.attributes or {}) for link in span.links])
+    return f"{span.to_json()} {span.status.description} {[dict(link.attributes or {}) for link in span.links]}"
 
 
 async def test_one_trace_from_the_post_to_the_counter(
