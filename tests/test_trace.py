@@ -198,8 +198,8 @@ async def test_one_trace_from_the_post_to_the_counter(
     def done() -> tuple[ReadableSpan, ...]:
         return spans.get_finished_spans()
 
-    await until(counted)
-    await until(joined)
+    await until(counted, 90)
+    await until(joined, 90)
 
     referral_topic, pathway_topic = (f"{running.namespace}.{name}.events" for name in ("referral", "pathway"))
     post, accepting = f"POST {REFERRALS}", f"POST {REFERRALS}/{{referral_id}}/accept"
