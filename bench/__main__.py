@@ -26,7 +26,9 @@ def main() -> None:
     for name in chosen:
         print(f"bench: measuring {name} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="polku-bench-") as folder:
-            figures += MEASUREMENTS[name](Path(folder))
+            for figure in MEASUREMENTS[name](Path(folder)):
+                figures.append(figure)
+                print("bench: " + "  ".join(filter(None, figure.row())), file=sys.stderr, flush=True)
     table = Table(title=f"{platform.machine()}, {platform.python_version()}", title_justify="left")
     for column in ("figure", "measured", "ceiling", "share", "goal", "met"):
         table.add_column(column)

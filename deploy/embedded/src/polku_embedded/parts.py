@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from polku_activities.settings import ActivitiesSettings
-from polku_referral.settings import ReferralSettings
-
 from polku_activities import app as activities
+from polku_activities.settings import ActivitiesSettings
 from polku_indicators import app as indicators
 from polku_indicators.settings import IndicatorsSettings
 from polku_pathway import app as pathway
 from polku_pathway.settings import PathwaySettings
 from polku_referral import app as referral
+from polku_referral.settings import ReferralSettings
 from polku_runtime.settings import Settings
 from polku_runtime.worker import Worker
 
