@@ -72,7 +72,9 @@ async def freshness(installation: Installation) -> list[Figure]:
         wakes: list[float] = []
         listening = [
             asyncio.create_task(_listen(reader, "/referral/live?topic=referrals", _note(wakes))),
-            asyncio.create_task(_listen(reader, "/indicators/live?topic=figures-kainuu", lambda: _count(reader, base, counted))),
+            asyncio.create_task(
+                _listen(reader, "/indicators/live?topic=figures-kainuu", lambda: _count(reader, base, counted))
+            ),
         ]
         await asyncio.sleep(2)
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from polku_activities.model import session as domain
-from polku_activities.model.refusals import Refused
 from polku_activities.model.session import Mark, Outcome
 from polku_events import EventData
 from polku_events.activities import AttendanceCorrected, AttendanceRecorded, SessionHeld
+from polku_events.refusals import Refused
 
 from .material import ACT, TODAY, person, planned, wish
 

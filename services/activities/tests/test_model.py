@@ -7,9 +7,9 @@ from typing import Any, get_args
 import pytest
 
 from polku_activities.model import session as domain
-from polku_activities.model.refusals import Refused
 from polku_activities.model.session import MOST, Attendance, Mark, Outcome, Participant, Session
 from polku_events.activities import AttendanceCorrected, AttendanceRecorded, SessionHeld, SessionPlanned
+from polku_events.refusals import Refused
 from polku_web.codes import read_codes
 
 from .material import ACT, EXCUSED, LATE, PRESENT, TODAY, UNEXCUSED, held, kinds, person, planned, wish

@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, ServerSelectionTimeoutError
 
+from polku_events.refusals import Refused
 from polku_referral import intake as intake_module
 from polku_referral.desk import Desk
 from polku_referral.intake import Accepted, Submission, sha256
 from polku_referral.model.identity import IdentityCode, parse
-from polku_referral.model.refusals import Refused
 from polku_referral.rounds import Rounds
 from polku_referral.wire import ReferralIn
 from polku_runtime.causes import Cause, because_of

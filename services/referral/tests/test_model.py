@@ -14,10 +14,10 @@ from polku_events.referral import (
     ReferralDeclined,
     ReferralReceived,
 )
+from polku_events.refusals import Refused
 from polku_referral.desk import Desk
 from polku_referral.model.person import LETTERS, Person, new_case_code, state_age
 from polku_referral.model.referral import COMMANDS, Referral, accept, conclude, decline, receive
-from polku_referral.model.refusals import Refused
 
 from .conftest import Sender, SignIn, said
 from .material import COORDINATOR, MANAGER, TODAY

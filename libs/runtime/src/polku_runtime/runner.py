@@ -30,8 +30,8 @@ from polku_runtime.outcomes import Apply, Dead, Outcome, Received, Result
 from polku_runtime.settings import Settings
 from polku_runtime.trouble import is_infrastructure, name_of
 
-POLL_MS = 20
-"""FastStream waits this long and sleeps it again when there is nothing: it is the idle latency."""
+POLL_MS = 30
+"""FastStream waits this long and sleeps it again when there is nothing: idle latency against idle CPU."""
 BACKOFF_S, BACKOFF_MAX_S = 0.25, 15.0
 """Well under max_poll_interval (5 min): a waiting consumer must not lose its partitions."""
 DRAIN_S, CLOSE_S = 10.0, 2.0

@@ -20,9 +20,9 @@ from polku_activities.commands import (
     SessionOut,
 )
 from polku_activities.desk import Desk
-from polku_activities.model.refusals import Refused
 from polku_activities.model.session import Session
 from polku_activities.texts import as_problem
+from polku_events.refusals import Refused
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import expected_version, lost_race, staff

@@ -6,9 +6,9 @@ from datetime import UTC, date
 
 from polku_activities.commands import AddIn, CancelIn, ChangeIn, CorrectIn, HoldIn, PlanIn
 from polku_activities.model import session as domain
-from polku_activities.model.refusals import Wrong, refuse_if
 from polku_activities.model.session import Act, Mark, Outcome, Participant, Plan, Session
 from polku_activities.repository import LEADERS, Sessions, scope_of
+from polku_events.refusals import Wrong, refuse_if
 from polku_runtime.access import Principal, find_staff
 from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from polku_activities.forms import MARK, clock_of, day_of
-from polku_activities.model.refusals import Refused, Wrong
+from polku_events.refusals import Refused, Wrong
 from polku_web.forms import Fields
 
 NOT_VALID = {"held_on": "not-a-day", "minutes": "not-minutes", "starts_at": "not-a-day"}

@@ -12,9 +12,9 @@ from polku_activities.api import AtDesk, Reader
 from polku_activities.desk import Desk
 from polku_activities.faults import faults
 from polku_activities.forms import Attempt, Sent
-from polku_activities.model.refusals import Refused
 from polku_activities.model.session import Session
 from polku_activities.pages import LIST, plan_page, session_page
+from polku_events.refusals import Refused
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from polku_activities.model.refusals import Refused
+from polku_events.refusals import Refused
 from polku_web.forms import Fields
 from polku_web.i18n import Message, Texts, msg
 from polku_web.problems import Error, Problem

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import Request
 
+from polku_events.refusals import Refused
 from polku_referral import views
 from polku_referral.checks import checked
 from polku_referral.desk import Desk
 from polku_referral.intake import Submission, sha256
 from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral
-from polku_referral.model.refusals import Refused
 from polku_referral.repository import Kept
 from polku_referral.texts import as_problem
 from polku_referral.wire import (

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import date
 
+from polku_events.refusals import Wrong, refuse_if
 from polku_referral.model.identity import IdentityCode, Which, age_on, holds_code, parse
 from polku_referral.model.person import OLDEST
-from polku_referral.model.refusals import Wrong, refuse_if
 from polku_referral.wire import ReferralIn
 from polku_web.codes import Codes
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from polku_events import Event
 from polku_events.pathway import ParticipationCorrected, ParticipationStarted, PathwayClosed
+from polku_events.refusals import Refused
 from polku_referral.audit import Audit, Look
 from polku_referral.model import referral as domain
 from polku_referral.model.person import state_age
-from polku_referral.model.refusals import Refused
 from polku_referral.repository import Repository
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_runtime.aggregates import LostRace

@@ -8,12 +8,12 @@ from typing import Any
 
 from bson import Binary
 
+from polku_events.refusals import Refused, Wrong, refuse_if
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
 from polku_referral.model import referral as domain
 from polku_referral.model.referral import Referral
-from polku_referral.model.refusals import Refused, Wrong, refuse_if
 from polku_referral.repository import Kept, Repository, name_scope_of, order_of, place_of, scope_of
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import AcceptIn, DeclineIn

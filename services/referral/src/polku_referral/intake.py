@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from bson import Binary
 
 from polku_events import EventData
+from polku_events.refusals import Refused
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey
 from polku_referral.model.identity import IdentityCode
 from polku_referral.model.person import Person, new_case_code
 from polku_referral.model.referral import Referral, receive
-from polku_referral.model.refusals import Refused
 from polku_referral.receipts import receipt
 from polku_referral.repository import Kept, Known, Repository
 from polku_referral.rounds import Rounds, together

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from polku_events.refusals import Refused
 from polku_referral.api import PROJECT, AtDesk, Coordinator
 from polku_referral.desk import Desk
 from polku_referral.model.referral import COMMANDS
-from polku_referral.model.refusals import Refused
 from polku_referral.repository import scope_of
 from polku_referral.texts import WRONG
 from polku_referral.wire import AcceptIn, DeclineIn

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from polku_referral.model.refusals import Refused
+from polku_events.refusals import Refused
 from polku_web.i18n import Message, msg
 from polku_web.problems import Error, Problem
 

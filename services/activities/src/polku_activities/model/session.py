@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polku_activities.model.refusals import Refused, Wrong, refuse_if
 from polku_events import Aggregate, EventData
 from polku_events.activities import (
     AttendanceCorrected,
@@ -20,6 +19,7 @@ from polku_events.activities import (
     SessionHeld,
     SessionPlanned,
 )
+from polku_events.refusals import Refused, Wrong, refuse_if
 
 Attendance = Literal["present", "late", "absent-excused", "absent-unexcused"]
 THERE = ("present", "late")

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from polku_events import Aggregate, EventData
 from polku_events.referral import PersonAgeStated
+from polku_events.refusals import Refused
 from polku_referral.model.identity import age_on
-from polku_referral.model.refusals import Refused
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without 0, 1, I, L and O: a case code is read aloud and written by hand."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from polku_events import Aggregate, EventData
 from polku_events.referral import ReferralAccepted, ReferralConcluded, ReferralDeclined, ReferralReceived
-from polku_referral.model.refusals import Refused
+from polku_events.refusals import Refused
 
 State = Literal["received", "accepted", "declined", "concluded"]
 

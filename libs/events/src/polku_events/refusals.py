@@ -1,4 +1,4 @@
-"""How a rule says no."""
+"""How a rule of a model says no: the little that models share beside `Aggregate`, without any framework."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
