@@ -42,7 +42,6 @@ class Metrics:
             ["service"],
             registry=self.registry,
         )
-        self.lag = Gauge("polku_consumer_lag", "Records not consumed yet", ["service"], registry=self.registry)
 
     def text(self) -> bytes:
         """The exposition format that Prometheus scrapes."""
