@@ -16,8 +16,9 @@ from polku_events.referral import (
 )
 from polku_events.refusals import Refused
 from polku_referral.desk import Desk
+from polku_referral.model.answers import accept, decline
 from polku_referral.model.person import LETTERS, Person, new_case_code, state_age
-from polku_referral.model.referral import COMMANDS, Referral, accept, conclude, decline, receive
+from polku_referral.model.referral import COMMANDS, Referral, conclude, receive
 
 from .conftest import Sender, SignIn, said
 from .material import COORDINATOR, MANAGER, TODAY
@@ -37,9 +38,8 @@ def received(**changes: Any) -> Referral:
         "service": "training",
         "urgency": "normal",
         "referred_on": date(2026, 2, 27),
-        "days_to_answer": 14,
+        "answer_due": date(2026, 3, 16),
         "at": AT,
-        "today": TODAY,
         "by": "client-1",
     }
     return receive(**{**told, **changes})[0]
@@ -63,7 +63,7 @@ def test_received() -> None:
     assert [(step.kind, step.by) for step in referral.history] == [("received", "client-1")]
     _, (event,) = receive(
         referral_id="r", external_id="e", organisation_id="o", person_id="p", case_code="K-22222", programme="kainuu",
-        route="self", service="training", urgency="urgent", referred_on=TODAY, days_to_answer=3, at=AT, today=TODAY, by="c",
+        route="self", service="training", urgency="urgent", referred_on=TODAY, answer_due=date(2026, 3, 5), at=AT, by="c",
     )  # fmt: skip
     assert isinstance(event, ReferralReceived)
     assert (event.answer_due, event.partition_key) == (date(2026, 3, 5), "p")

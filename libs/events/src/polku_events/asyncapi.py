@@ -24,8 +24,9 @@ _HEADERS: dict[str, dict[str, str]] = {
     "ce_partitionkey": {"description": "Equals the record key."},
     "content-type": {"const": "application/json"},
     "traceparent": {"description": "W3C trace context."},
+    "ce_test": {"description": "There, and true, when it was made for trying out an integration: nobody counts it."},
 }
-_OPTIONAL_HEADERS = {"ce_causationid", "traceparent"}
+_OPTIONAL_HEADERS = {"ce_causationid", "traceparent", "ce_test"}
 
 
 def document() -> dict[str, Any]:

@@ -44,9 +44,13 @@ class EventData(BaseModel):
 
 
 class Aggregate(BaseModel):
-    """The state of one thing. `version` is the number of events it has emitted so far."""
+    """The state of one thing. `version` is the number of events it has emitted so far.
+
+    test: made for trying out an integration; so are all its events.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     version: int = 0
+    test: bool = False

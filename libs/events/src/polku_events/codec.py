@@ -62,6 +62,8 @@ def encode(event: Event) -> Record:
         headers.append(("ce_causationid", event.causation_id))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent))
+    if event.test:
+        headers.append(("ce_test", "true"))
     return Record(
         event.partition_key.encode(),
         event.data.model_dump_json().encode(),
@@ -112,6 +114,7 @@ def decode(value: bytes | None, headers: Headers) -> Event:
         _text(given, "ce_partitionkey"),
         _optional(given, "traceparent"),
         data,
+        given.get("ce_test") == b"true",
     )
 
 

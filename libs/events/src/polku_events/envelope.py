@@ -21,6 +21,7 @@ class Event(Generic[DataT_co]):
     id: UUIDv7, the same in every copy of the event. source: `/polku/<service>`. subject: the aggregate's id.
     time: when it happened (UTC). minor: the schema's minor version as the producer knew it. version: the
     event's number within its aggregate, from 1 without gaps. partition_key: also the record key.
+    test: it is about something made for trying out an integration; nobody counts it.
     """
 
     id: str
@@ -35,3 +36,4 @@ class Event(Generic[DataT_co]):
     partition_key: str
     traceparent: str | None
     data: DataT_co
+    test: bool = False

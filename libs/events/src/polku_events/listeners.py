@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 LISTENERS: Mapping[str, tuple[str, ...]] = {
-    "referral": ("pathway",),
+    "referral": ("pathway", "referral"),
     "pathway": ("referral",),
     "activities": ("referral", "pathway"),
     "indicators": ("referral", "pathway", "activities"),

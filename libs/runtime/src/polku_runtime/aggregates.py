@@ -122,6 +122,7 @@ class Aggregates(Generic[M]):
                     partition_key=data.partition_key,
                     traceparent=traceparent,
                     data=data,
+                    test=aggregate.test,
                 )
             )
             for number, data in enumerate(events, start=1)
@@ -150,4 +151,5 @@ def stored(event: Event) -> Document:
         "partition_key": event.partition_key,
         "traceparent": event.traceparent,
         "data": event.data.model_dump(mode="json"),
+        "test": event.test,
     }

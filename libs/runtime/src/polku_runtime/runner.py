@@ -43,7 +43,11 @@ Record = Any
 
 
 class Runner:
-    """Consumes `topics` and the group's redrive topic for one service and gives batches to `apply`."""
+    """Consumes `topics` and the group's redrive topic for one service and gives batches to `apply`.
+
+    takes_tests: also events made for trying out an integration; without it they are skipped here, so that no
+    consumer has to remember that nobody counts them.
+    """
 
     def __init__(
         self,
@@ -54,8 +58,10 @@ class Runner:
         apply: Apply,
         effects: Effects,
         metrics: Metrics,
+        takes_tests: bool = False,
     ) -> None:
         self.service = service
+        self.takes_tests = takes_tests
         self.group = settings.topic(service)
         self.topics = [settings.topic(f"{topic}.events") for topic in topics]
         self.topics.append(settings.topic(f"{service}.redrive"))
@@ -191,6 +197,9 @@ class Runner:
             except Undecodable as error:
                 results.append((None, Dead(error.reason)))
             else:
+                if event.test and not self.takes_tests:
+                    results.append((None, Outcome.SKIPPED))
+                    continue
                 if event.minor > event.data.MINOR:
                     self.metrics.newer_minor.labels(self.service, event.type).inc()
                 received = Received(record.topic, record.partition, record.offset, event)

@@ -31,13 +31,15 @@ START_AGAIN_S = 1.0
 READY_TIMEOUT_S = 1.5
 
 log = logging.getLogger(__name__)
+Task = Callable[[], Awaitable[None]]
 
 
 class Worker:
     """Everything of one service that is not HTTP.
 
     outboxes: collections of aggregates. topics: services whose events this one hears. prepare: creates the
-    service's own indexes. The MongoDB client is closed when the worker ends.
+    service's own indexes. takes_tests: see Runner. tasks: further work that goes on for ever, begun once the indexes
+    are there; infrastructure trouble begins it again. The MongoDB client is closed when the worker ends.
     """
 
     def __init__(
@@ -53,8 +55,11 @@ class Worker:
         effects: Effects,
         prepare: Callable[[], Awaitable[None]],
         metrics: Metrics | None = None,
+        takes_tests: bool = False,
+        tasks: Sequence[Task] = (),
     ) -> None:
         self.service = service
+        self.tasks = tasks
         self.settings = settings
         self.client = client
         self.database = database
@@ -79,6 +84,7 @@ class Worker:
             apply=apply,
             effects=effects,
             metrics=self.metrics,
+            takes_tests=takes_tests,
         )
         self._ticked = time.monotonic()
 
@@ -88,6 +94,7 @@ class Worker:
             asyncio.create_task(self._relay()),
             asyncio.create_task(self._consume()),
             asyncio.create_task(self._tick()),
+            *(asyncio.create_task(self._task(work)) for work in self.tasks),
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -117,6 +124,11 @@ class Worker:
         await self._patiently(self._indexes)
         await self._patiently(self.runner.start)
         await asyncio.Event().wait()
+
+    async def _task(self, work: Task) -> None:
+        await self._patiently(self._indexes)
+        while True:  # a task returns when its turn is over, and is begun again
+            await self._patiently(work)
 
     async def _indexes(self) -> None:
         await self.journal.create_indexes()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class Code(BaseModel):
-    """One code with its labels and the days on which it may be used. days: of an urgency, to answer within."""
+    """One code with its labels and the days on which it may be used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,7 +19,6 @@ class Code(BaseModel):
     en: str
     since: date | None = Field(None, alias="from")
     until: date | None = None
-    days: int | None = None
 
     def usable(self, day: date) -> bool:
         return (self.since or day) <= day <= (self.until or day)

@@ -16,6 +16,7 @@ from polku_referral.keys import SigningKeys
 from polku_referral.master import WrongMasterKey, read_master_key
 from polku_referral.repository import REFERRALS, Repository
 from polku_referral.settings import ReferralSettings
+from polku_referral.terms import read_terms
 from polku_referral.tokens import Tokens
 from polku_referral.vault import Vault
 from polku_runtime import mongo
@@ -30,11 +31,8 @@ SERVICE = "referral"
 
 def create_api(settings: ReferralSettings, *, effects: Effects | None = None) -> FastAPI:
     """The ASGI app: the door, the API and the pages."""
-    master, codes, used = (
-        read_master_key(settings.master_key_file),
-        read_codes("polku_referral"),
-        effects or system_effects(),
-    )
+    master, used = read_master_key(settings.master_key_file), effects or system_effects()
+    codes, terms = read_codes("polku_referral"), read_terms()
     published: dict[str, SigningKeys] = {}
 
     @asynccontextmanager
@@ -43,8 +41,8 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
         repository, directory = Repository(database, used), Directory(database, used)
         vault = Vault(app.state.client, database.name, master, settings.spare_keys)
         keys = published["keys"] = SigningKeys(database, master, used)
-        intake = Intake(repository, vault, master, keys, codes, used, settings.base_url)
-        app.state.desk = Desk(repository, directory, vault, Audit(database, used), intake, codes, used)
+        intake = Intake(repository, vault, master, keys, terms, used, settings.base_url)
+        app.state.desk = Desk(repository, directory, vault, Audit(database, used), intake, codes, terms, used)
         app.state.directory = directory
         app.state.accounts = Accounts(directory, used)
         app.state.keys = keys
@@ -100,4 +98,5 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
         apply=consumer.consume(consumer.Parts(repository, vault, Audit(database, used))),
         effects=used,
         prepare=prepare,
+        takes_tests=True,  # a sender that tries out its integration hears of its test referrals as of others
     )

@@ -15,7 +15,7 @@ from polku_runtime.aggregates import LostRace
 from polku_runtime.dispatch import each
 from polku_runtime.outcomes import Apply, Dead, Handler, Outcome
 
-TOPICS = ("pathway",)
+TOPICS = ("pathway", "referral")
 TRIES = 20
 
 
@@ -81,7 +81,7 @@ def conclude(repository: Repository) -> Handler:
             kept = await repository.get(data.referral_id, {})
             if kept is None:
                 raise Dead("unknown-referral")
-            if kept.referral.state != "accepted":
+            if kept.referral.state not in ("accepted", "withdrawal-requested"):
                 return Outcome.DUPLICATE
             after, events = domain.conclude(
                 kept.referral, outcome=data.outcome, on=data.closed_on, at=repository.effects.now()

@@ -12,8 +12,9 @@ from polku_events.refusals import Refused, Wrong, refuse_if
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
-from polku_referral.model import referral as domain
+from polku_referral.model import answers
 from polku_referral.model.referral import Referral
+from polku_referral.model.terms import Terms
 from polku_referral.repository import Kept, Repository, name_scope_of, order_of, place_of, scope_of
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import AcceptIn, DeclineIn
@@ -47,6 +48,7 @@ class Desk:
     audit: Audit
     intake: Intake
     codes: Codes
+    terms: Terms
     effects: Effects
 
     @property
@@ -92,7 +94,7 @@ class Desk:
         if coordinator not in {member.id for member in await self.directory.coordinators(before.programme)}:
             wrong.append(Wrong("coordinator_id", "not-a-coordinator"))
         refuse_if(wrong)
-        after, events = domain.accept(before, coordinator_id=coordinator, on=on, at=self.effects.now(), by=who.id)
+        after, events = answers.accept(before, coordinator_id=coordinator, on=on, at=self.effects.now(), by=who.id)
         return await self.repository.save(before, after, events, scope_of(who))
 
     async def decline(self, who: Principal, referral_id: str, seen: int, wish: DeclineIn) -> Referral:
@@ -104,7 +106,7 @@ class Desk:
         if wish.reason == "other" and not wish.text.strip():
             wrong.append(Wrong("text", "needed"))
         refuse_if(wrong)
-        after, events = domain.decline(before, reason=wish.reason, on=self.today, at=self.effects.now(), by=who.id)
+        after, events = answers.decline(before, reason=wish.reason, on=self.today, at=self.effects.now(), by=who.id)
         sealed = {}
         if wish.text.strip():
             sealed["decline"] = await self._seal_decline(before, wish.text.strip())

@@ -19,6 +19,7 @@ from polku_referral.master import MasterKey
 from polku_referral.model.identity import IdentityCode
 from polku_referral.model.person import Person, new_case_code
 from polku_referral.model.referral import Referral, receive
+from polku_referral.model.terms import Terms
 from polku_referral.receipts import receipt
 from polku_referral.repository import Kept, Known, Repository
 from polku_referral.rounds import Rounds, together
@@ -26,7 +27,6 @@ from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import ReferralIn
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Document
-from polku_web.codes import Codes
 from polku_web.formats import local_day
 
 ROUND = 50
@@ -42,7 +42,8 @@ TRIES = 5
 class Submission:
     """One checked body and who sent it. raw_sha256: hex, of the bytes as received.
 
-    context: of the request, so that the event carries on its trace and not that of the round.
+    test: sent by a client that only tries. context: of the request, so that the event carries on its trace and
+    not that of the round.
     """
 
     body: ReferralIn
@@ -51,6 +52,7 @@ class Submission:
     client_id: str
     raw_sha256: str
     idempotency_key: str | None
+    test: bool = False
     context: Context = field(default_factory=copy_context, compare=False)
 
 
@@ -76,7 +78,7 @@ class Intake:
         vault: Vault,
         master: MasterKey,
         keys: SigningKeys,
-        codes: Codes,
+        terms: Terms,
         effects: Effects,
         issuer: str,
     ) -> None:
@@ -84,7 +86,7 @@ class Intake:
         self.vault = vault
         self.master = master
         self.keys = keys
-        self.codes = codes
+        self.terms = terms
         self.effects = effects
         self.issuer = issuer
         self._rounds = Rounds(self.receive_many, largest=ROUND, seconds=ROUND_SECONDS)
@@ -185,9 +187,13 @@ class Intake:
         raise TimeoutError("the same persons kept being made elsewhere at the same time")
 
     def _lookup(self, one: Submission) -> str:
-        """By what the person is found. Without an identity code only the same referral, sent again, finds them."""
+        """By what the person is found. Without an identity code only the same referral, sent again, finds them.
+
+        Persons of trials are nobody: they never meet the others, whatever their code is.
+        """
         if one.identity:
-            return self.master.lookup(one.identity.code)
+            apart = f"test {one.organisation_id} " if one.test else ""
+            return self.master.lookup(apart + one.identity.code)
         return self.master.lookup(f"{one.organisation_id} {one.body.external_id} {one.body.person.date_of_birth}")
 
     async def _new_person(self, named: tuple[str, Submission]) -> tuple[Known, Document]:
@@ -243,6 +249,7 @@ class Intake:
 
     def _received(self, one: Submission, person: Person) -> tuple[Referral, list[EventData]]:
         body, now = one.body, self.effects.now()
+        due = self.terms.answer_due(body.route, body.urgency, local_day(now))
         return receive(
             referral_id=self.effects.new_id(),
             external_id=body.external_id,
@@ -254,9 +261,10 @@ class Intake:
             service=body.service,
             urgency=body.urgency,
             referred_on=body.referred_on,
-            days_to_answer=self.codes.lists["urgency"][body.urgency].days or 0,
+            answer_due=due,
+            expires_on=self.terms.expires_on(body.route, due),
+            test=one.test,
             at=now,
-            today=local_day(now),
             by=one.client_id,
         )
 

@@ -23,6 +23,7 @@ from polku_runtime.mongo import Database, Document, only_duplicates
 
 REFERRALS = "referrals"
 PERSONS = "persons"
+NOT_TESTS: Mapping[str, Any] = {"$ne": True}
 NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
 
 Scope = Mapping[str, Any]
@@ -71,16 +72,21 @@ def scope_of(who: Principal, *, own: bool = False) -> Scope:
     what only a sender's eyes may see.
     """
     if who.kind == "staff" and who.has_role("coordinator", "manager"):
-        return {"programme": {"$in": sorted(who.programmes)}, **({"coordinator_id": who.id} if own else {})}
+        own_only = {"coordinator_id": who.id} if own else {}
+        return {"programme": {"$in": sorted(who.programmes)}, "test": NOT_TESTS, **own_only}
     if who.kind == "client" or who.has_role("referrer"):
-        return {"organisation_id": who.organisation_id} if who.organisation_id else NOBODYS
+        if not who.organisation_id:
+            return NOBODYS
+        # A machine that only tries sees what was sent to try, and nothing of real people; the others see the rest.
+        return {"organisation_id": who.organisation_id, "test": True if who.test else NOT_TESTS}
     return NOBODYS
 
 
 def name_scope_of(who: Principal) -> Scope:
     """Whose names a caller may see. A coach meets those who were taken in, and nobody else."""
     if who.has_role("coach") and not who.has_role("coordinator", "manager"):
-        return {"programme": {"$in": sorted(who.programmes)}, "state": {"$in": ["accepted", "concluded"]}}
+        taken_in = {"$in": ["accepted", "withdrawal-requested", "concluded"]}
+        return {"programme": {"$in": sorted(who.programmes)}, "test": NOT_TESTS, "state": taken_in}
     return scope_of(who)
 
 

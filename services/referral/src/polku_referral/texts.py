@@ -28,6 +28,7 @@ WRONG: Mapping[str, Message] = {
 
 REFUSED: Mapping[str, Message] = {
     "wrong-state": msg("The referral has been answered already."),
+    "unknown-codes": msg("The sender’s own codes must be given known ones first."),
     "erased": msg("The person’s data have been erased."),
 }
 

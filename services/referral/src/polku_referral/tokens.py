@@ -74,6 +74,7 @@ class Tokens:
             "iat": now,
             "exp": now + TOKEN_S,
             "jti": self.effects.new_id(),
+            **({"test": True} if client.test else {}),
         }
         key = await self.keys.newest()
         return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key), scopes

@@ -8,7 +8,7 @@ ROLES = ("coordinator", "coach", "manager", "referrer", "employer", "steering", 
 
 
 class Principal(BaseModel):
-    """Who asks. A staff member has roles, a machine client has scopes; never both."""
+    """Who asks. A staff member has roles, a machine client has scopes; never both. test: a client that only tries."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,6 +19,7 @@ class Principal(BaseModel):
     programmes: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     session_id: str | None = None
+    test: bool = False
 
     def has_role(self, *roles: str) -> bool:
         return not self.roles.isdisjoint(roles)

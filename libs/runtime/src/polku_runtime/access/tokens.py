@@ -72,6 +72,7 @@ class TokenVerifier:
             id=str(claims["client_id"]),
             organisation_id=str(claims["organisation"]) if "organisation" in claims else None,
             scopes=frozenset(str(claims.get("scope", "")).split()),
+            test=claims.get("test") is True,
         )
 
     async def _key_set(self, *, refresh: bool) -> KeySet:

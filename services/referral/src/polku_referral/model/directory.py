@@ -21,7 +21,10 @@ class Organisation(Aggregate):
 
 
 class Client(Aggregate):
-    """A machine of an organisation. keys: public JWKs (RFC 7517); several while one is being rotated."""
+    """A machine of an organisation. keys: public JWKs (RFC 7517); several while one is being rotated.
+
+    test: it tries out its integration with artificial people; nobody at the project sees or counts what it sends.
+    """
 
     organisation_id: str
     scopes: tuple[str, ...]

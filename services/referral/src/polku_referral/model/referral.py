@@ -1,23 +1,56 @@
-"""One referral: what the sender asked, what we answered. Free texts and data of the person are not in it."""
+"""One referral: its state, and what may be done from each. Free texts and data of the person are not in it."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from polku_events import Aggregate, EventData
-from polku_events.referral import ReferralAccepted, ReferralConcluded, ReferralDeclined, ReferralReceived
+from polku_events.referral import ReferralConcluded, ReferralReceived
 from polku_events.refusals import Refused
 
-State = Literal["received", "accepted", "declined", "concluded"]
+State = Literal[
+    "received",
+    "question",
+    "waitlisted",
+    "accepted",
+    "withdrawal-requested",
+    "declined",
+    "forwarded",
+    "withdrawn",
+    "expired",
+    "concluded",
+]
+WAITING: tuple[State, ...] = ("received", "question", "waitlisted")
+"""Not answered for good yet."""
 
-COMMANDS: dict[State, tuple[str, ...]] = {
-    "received": ("accept", "decline"),
+_OPEN = ("accept", "decline", "ask", "waitlist", "forward")
+COMMANDS: Mapping[State, tuple[str, ...]] = {
+    "received": _OPEN,
+    "question": _OPEN,
+    "waitlisted": ("accept", "decline"),
     "accepted": (),
+    "withdrawal-requested": ("confirm-withdrawal",),
     "declined": (),
+    "forwarded": (),
+    "withdrawn": (),
+    "expired": (),
     "concluded": (),
 }
-"""What the project's staff may do from a state. A state is left by one of these or by the pathway's end."""
+"""What the project's staff may do from a state. A state is left by one of these, by the sender or by time."""
+SENDER_COMMANDS: Mapping[State, tuple[str, ...]] = {
+    **dict.fromkeys(COMMANDS, ()),
+    "received": ("withdraw", "correct-contact"),
+    "question": ("answer", "withdraw", "correct-contact"),
+    "waitlisted": ("withdraw", "correct-contact"),
+    "accepted": ("request-withdrawal",),
+}
+"""What its sender may do from a state."""
+
+Party = Literal["sender", "project", "polku"]
+UNKNOWN = "unknown"
+"""Stands for a code of the sender that nobody knows yet."""
 
 
 class Step(BaseModel):
@@ -28,13 +61,19 @@ class Step(BaseModel):
     kind: str
     at: datetime
     by: str | None
+    party: Party = "polku"
 
 
 class Referral(Aggregate):
-    """reason: coded, of a decline; its text is sealed beside the document. outcome: of the pathway's end."""
+    """reason: coded, of a decline or a withdrawal; its text is sealed beside the document. outcome: of the
+    pathway's end. answer_due: the day by which the project answers; sender_due: by which the sender answers a
+    question; expires_on: when both have waited long enough. reminded: the highest level that was told, 0–2.
+    unmapped: field → the sender's own code that stands for nothing known yet. client_id: the machine that sent it.
+    """
 
     external_id: str
     organisation_id: str
+    client_id: str | None = None
     person_id: str
     case_code: str
     programme: str
@@ -44,13 +83,23 @@ class Referral(Aggregate):
     referred_on: date
     received_at: datetime
     answer_due: date
+    sender_due: date | None = None
+    expires_on: date | None = None
+    reminded: int = 0
+    unmapped: Mapping[str, str] = Field(default_factory=dict)
     state: State = "received"
     coordinator_id: str | None = None
     accepted_on: date | None = None
+    starts_on: date | None = None
+    review_on: date | None = None
+    forwarded_to: str | None = None
     reason: str | None = None
     outcome: str | None = None
     concluded_on: date | None = None
     history: tuple[Step, ...] = ()
+
+
+Decided = tuple[Referral, list[EventData]]
 
 
 def receive(
@@ -65,17 +114,21 @@ def receive(
     service: str,
     urgency: str,
     referred_on: date,
-    days_to_answer: int,
+    answer_due: date,
+    expires_on: date | None = None,
+    unmapped: Mapping[str, str] | None = None,
+    test: bool = False,
     at: datetime,
-    today: date,
     by: str,
-) -> tuple[Referral, list[EventData]]:
-    """A new referral. days_to_answer: calendar days, by urgency."""
+) -> Decided:
+    """A new referral, sent by the machine `by`."""
     referral = Referral(
         id=referral_id,
         version=1,
+        test=test,
         external_id=external_id,
         organisation_id=organisation_id,
+        client_id=by,
         person_id=person_id,
         case_code=case_code,
         programme=programme,
@@ -84,8 +137,10 @@ def receive(
         urgency=urgency,
         referred_on=referred_on,
         received_at=at,
-        answer_due=today + timedelta(days=days_to_answer),
-        history=(Step(kind="received", at=at, by=by),),
+        answer_due=answer_due,
+        expires_on=expires_on,
+        unmapped=unmapped or {},
+        history=(Step(kind="received", at=at, by=by, party="sender"),),
     )
     event = ReferralReceived(
         referral_id=referral.id,
@@ -96,67 +151,35 @@ def receive(
         service=service,
         organisation_id=organisation_id,
         referred_on=referred_on,
-        answer_due=referral.answer_due,
+        answer_due=answer_due,
         urgency=urgency,
     )
     return referral, [event]
 
 
-def accept(
-    referral: Referral, *, coordinator_id: str, on: date, at: datetime, by: str
-) -> tuple[Referral, list[EventData]]:
-    """The project takes the person in. Raises Refused when the referral was answered before."""
-    _check(referral, "accept")
-    after = _step(referral, "accepted", at, by, state="accepted", accepted_on=on, coordinator_id=coordinator_id)
-    event = ReferralAccepted(
-        referral_id=referral.id,
-        person_id=referral.person_id,
-        case_code=referral.case_code,
-        programme=referral.programme,
-        route=referral.route,
-        service=referral.service,
-        organisation_id=referral.organisation_id,
-        referred_on=referral.referred_on,
-        accepted_on=on,
-        coordinator_id=coordinator_id,
-    )
-    return after, [event]
-
-
-def decline(referral: Referral, *, reason: str, on: date, at: datetime, by: str) -> tuple[Referral, list[EventData]]:
-    """The project does not take the person in. Raises Refused when the referral was answered before."""
-    _check(referral, "decline")
-    after = _step(referral, "declined", at, by, state="declined", reason=reason)
-    event = ReferralDeclined(
-        referral_id=referral.id,
-        person_id=referral.person_id,
-        programme=referral.programme,
-        reason=reason,
-        declined_on=on,
-    )
-    return after, [event]
-
-
-def conclude(referral: Referral, *, outcome: str, on: date, at: datetime) -> tuple[Referral, list[EventData]]:
-    """The pathway has ended; the sender hears the coded outcome. Raises Refused unless it was accepted."""
-    if referral.state != "accepted":
+def conclude(referral: Referral, *, outcome: str, on: date, at: datetime) -> Decided:
+    """The pathway has ended; the sender hears the coded outcome. Also when the sender had asked for the referral
+    back and the work was done already. Raises Refused unless it was accepted.
+    """
+    if referral.state not in ("accepted", "withdrawal-requested"):
         raise Refused("wrong-state")
-    after = _step(referral, "concluded", at, None, state="concluded", outcome=outcome, concluded_on=on)
-    event = ReferralConcluded(
-        referral_id=referral.id,
-        person_id=referral.person_id,
-        programme=referral.programme,
-        outcome=outcome,
-        concluded_on=on,
-    )
-    return after, [event]
+    changes = {"state": "concluded", "outcome": outcome, "concluded_on": on}
+    after = step(referral, "concluded", at, None, "polku", **changes)
+    return after, [ReferralConcluded(**about(referral), outcome=outcome, concluded_on=on)]
 
 
-def _check(referral: Referral, command: str) -> None:
-    if command not in COMMANDS[referral.state]:
+def about(referral: Referral) -> dict[str, str]:
+    """What every event about a referral begins with."""
+    return {"referral_id": referral.id, "person_id": referral.person_id, "programme": referral.programme}
+
+
+def check(referral: Referral, command: str, allowed: Mapping[State, tuple[str, ...]]) -> None:
+    """Raises Refused when the state does not know the command."""
+    if command not in allowed[referral.state]:
         raise Refused("wrong-state")
 
 
-def _step(referral: Referral, kind: str, at: datetime, by: str | None, **changes: object) -> Referral:
-    history = (*referral.history, Step(kind=kind, at=at, by=by))
+def step(referral: Referral, kind: str, at: datetime, by: str | None, party: Party, **changes: object) -> Referral:
+    """The referral after one event, with a line of history."""
+    history = (*referral.history, Step(kind=kind, at=at, by=by, party=party))
     return referral.model_copy(update={"version": referral.version + 1, "history": history, **changes})
