@@ -1,10 +1,11 @@
 """Who is behind a figure, by which events and which rule; and who is left out, and why."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from polku_events import EventData
 from polku_events.activities import AttendanceCorrected, AttendanceRecorded, SessionHeld
 from polku_events.pathway import (
     ParticipationCorrected,
@@ -24,7 +25,7 @@ from polku_runtime.mongo import Document
 
 ENTRY = (ParticipationStarted, ParticipationCorrected, PersonAgeStated)
 EXIT = (ParticipationEnded, ParticipationReopened)
-BEHIND_TALLY = {
+BEHIND_TALLY: Mapping[str, tuple[type[EventData], ...]] = {
     "referrals-received": (ReferralReceived,),
     "referrals-accepted": (ReferralAccepted,),
     "attendances": (AttendanceRecorded, AttendanceCorrected),

@@ -13,7 +13,7 @@ from polku_referral import views
 from polku_referral.checks import checked
 from polku_referral.desk import Desk
 from polku_referral.intake import Submission, sha256
-from polku_referral.model.identity import holds_code
+from polku_referral.model.identity import Which, holds_code
 from polku_referral.model.referral import Referral
 from polku_referral.repository import Kept
 from polku_referral.texts import as_problem
@@ -75,7 +75,7 @@ async def receive(
 ) -> ReferralOut | DryRunOut:
     """Takes a referral in. Repeating is safe: the same content gets the same answer."""
     with _refusals(who):
-        which = "artificial" if who.test else request.app.state.settings.identity_codes
+        which: Which = "artificial" if who.test else request.app.state.settings.identity_codes
         identity = checked(body, desk.codes, which, desk.today)
         submission = Submission(
             body=body,
