@@ -76,6 +76,7 @@ def started(data: Path) -> Iterator[Installation]:
         "POLKU_DATA": str(data),
         "POLKU_PORT": str(port),
         "POLKU_IDENTITY_CODES": "artificial",
+        "POLKU_RATE_REQUESTS": "1000000",  # one sender stands for many here
     }
     installation = Installation(f"http://127.0.0.1:{port}", data, environment)
     started = installation.polku("up", "--detach")

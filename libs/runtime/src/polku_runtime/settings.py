@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     breaker_limit: int = Field(20, ge=1)
     """Dead records in a row that stop the consumer: a bad deploy must not drain a topic into dead letters."""
 
+    rate_requests: int = Field(300, ge=1)
+    """Requests that one machine client may make within `rate_seconds`, in each process."""
+    rate_seconds: int = Field(10, ge=1)
+
     def topic(self, name: str) -> str:
         """`topic("referral.events")` → `polku.referral.events` under this installation's prefix."""
         return f"{self.namespace}.{name}"

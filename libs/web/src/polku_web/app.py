@@ -20,6 +20,7 @@ from polku_web.door import open_door
 from polku_web.doors import Door
 from polku_web.edge import DATABASE_SECONDS, Edge
 from polku_web.i18n import texts
+from polku_web.limits import Limiter
 from polku_web.live import LiveHub, Topics, live_router
 from polku_web.pages import open_pages
 from polku_web.problems import ProblemBody
@@ -90,6 +91,7 @@ def create_app(
     app.state.settings = settings
     app.state.effects = effects
     app.state.metrics = metrics
+    app.state.limiter = Limiter(settings.rate_requests, settings.rate_seconds)
     app.state.pages = open_pages(service, package, said, static, effects)
     answers.install(app)
     app.include_router(static.router())
@@ -114,7 +116,7 @@ def create_app(
 
 def _documented() -> dict[int | str, dict[str, Any]]:
     """The problems that any operation may answer with, for the OpenAPI document."""
-    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503)
+    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
     return {status: {"description": "Problem (RFC 9457)", "content": content} for status in statuses}
 

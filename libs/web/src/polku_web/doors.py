@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from polku_runtime.access import Principal
 from polku_web.i18n import msg
+from polku_web.limits import spend
 from polku_web.problems import Problem
 
 Dependency = Callable[[Request], Awaitable[Principal]]
@@ -70,13 +71,14 @@ def staff(*roles: str) -> Dependency:
 
 
 def client(*scopes: str) -> Dependency:
-    """A machine client whose token carries all of `scopes`: else 401 or 403."""
+    """A machine client whose token carries all of `scopes`: else 401 or 403; 429 when it asks too much."""
 
     async def dependency(request: Request) -> Principal:
         token = _bearer(request)
         principal = await _door(request).client(token) if token else None
         if principal is None:
             raise not_signed_in()
+        await spend(request, principal.id)
         if not principal.scopes.issuperset(scopes):
             raise Problem(403, "insufficient-scope", headers={"www-authenticate": _challenge(scopes)})
         request.state.principal = principal

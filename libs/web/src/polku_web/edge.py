@@ -119,6 +119,8 @@ class Edge:
     def _dress(self, headers: MutableHeaders, state: dict[str, Any], asked: str | None) -> None:
         for name, value in self.headers.items():
             headers.setdefault(name, value)
+        for name, value in state.get("limit_headers", {}).items():
+            headers.setdefault(name, value)
         headers.setdefault("cache-control", "no-store")
         headers.setdefault("content-language", state["lang"])
         if asked in LANGUAGES:

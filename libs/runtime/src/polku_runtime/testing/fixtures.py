@@ -47,6 +47,7 @@ def environment(namespace: str, mongo_address: str) -> dict[str, object]:
         "mongo": mongo_address,
         "session_keys": Fernet.generate_key().decode(),
         "base_url": "http://127.0.0.1:8700",
+        "rate_requests": 1_000_000,
     }
 
 

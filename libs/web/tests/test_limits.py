@@ -1,0 +1,51 @@
+"""One client's requests within a window: told in headers, refused with 429, and nobody else's matter."""
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from polku_runtime.access import Principal
+from polku_runtime.settings import Settings
+from polku_web.app import create_app
+from polku_web.doors import client
+from polku_web.limits import Limiter
+
+from .conftest import ORIGIN, CardboardDoor
+
+
+class ManyClients(CardboardDoor):
+    async def client(self, token: str) -> Principal | None:
+        return Principal(kind="client", id=token, scopes=frozenset({"things:read"}))
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    router = APIRouter()
+
+    @router.get("/demo/api/v1/things", dependencies=[Depends(client("things:read"))])
+    async def things() -> dict[str, str]:
+        return {}
+
+    app = create_app("demo", settings, routers=[router], door=ManyClients(), package="polku_web")
+    app.state.door = ManyClients()
+    app.state.limiter = Limiter(5, 30)
+    return app
+
+
+async def test_a_client_that_asks_too_much(app: FastAPI) -> None:
+    async with AsyncClient(transport=ASGITransport(app), base_url=ORIGIN) as http:
+
+        async def ask(who: str) -> tuple[int, dict[str, str]]:
+            answer = await http.get("/demo/api/v1/things", headers={"authorization": f"Bearer {who}"})
+            return answer.status_code, dict(answer.headers)
+
+        answers = [await ask("eager") for _ in range(7)]
+        assert [status for status, _ in answers] == [200] * 5 + [429] * 2
+        assert [headers["ratelimit"].split(";")[1] for _, headers in answers] == [
+            "r=4", "r=3", "r=2", "r=1", "r=0", "r=0", "r=0",
+        ]  # fmt: skip
+        status, headers = answers[-1]
+        assert headers["ratelimit-policy"] == '"default";q=5;w=30'
+        assert 1 <= int(headers["retry-after"]) <= 30
+        assert headers["content-type"] == "application/problem+json"
+        assert (await ask("calm"))[0] == 200
