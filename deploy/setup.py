@@ -24,6 +24,7 @@ DISTRIBUTIONS = (
     "libs/events",
     "libs/runtime",
     "libs/web",
+    "libs/client",
     "services/referral",
     "services/pathway",
     "services/activities",

@@ -1,0 +1,22 @@
+"""For an authority's system: referrals to Polku, safely repeated, and what became of them."""
+
+from polku_client.client import Client, encode
+from polku_client.problems import FieldError, Misconfigured, NotAnswered, PolkuError, PolkuProblem
+from polku_client.receipts import InvalidReceipt, Receipt, verify_receipt
+from polku_client.results import Checked, Referral, Step
+
+__all__ = [
+    "Checked",
+    "Client",
+    "FieldError",
+    "InvalidReceipt",
+    "Misconfigured",
+    "NotAnswered",
+    "PolkuError",
+    "PolkuProblem",
+    "Receipt",
+    "Referral",
+    "Step",
+    "encode",
+    "verify_receipt",
+]

@@ -1,0 +1,113 @@
+"""The client: what an authority's system asks of Polku, one method each."""
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import date
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from polku_client.connection import Connection, Sleep
+from polku_client.keys import KeySource, read_key
+from polku_client.results import Checked, Referral
+
+API = "/referral/api/v1"
+AGENT = "polku-client/0.1.0"
+TIMEOUT_S = 30.0
+JSON = {"content-type": "application/json"}
+
+
+class Client:
+    """A machine of an organisation at one Polku.
+
+        with Client("https://polku.example.fi", client_id, "private.pem") as polku:
+            receipt = polku.push(referral).receipt
+
+    base_url: the origin. key: private, as a path, PEM or JWK. audience: the issuer, when it is not the base_url.
+    http: an httpx client of your own (a proxy, certificates); it stays yours to close.
+    language: of messages in problems, `fi`, `sv` or `en`. patience_s: how long one call is tried again.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        key: KeySource,
+        audience: str | None = None,
+        http: httpx.Client | None = None,
+        *,
+        language: str = "en",
+        patience_s: float = 60,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        used = httpx.Client(timeout=TIMEOUT_S, headers={"user-agent": AGENT}) if http is None else http
+        self._own = used if http is None else None
+        self._language = {"accept-language": language}
+        self.connection = Connection(
+            base_url,
+            client_id,
+            read_key(key),
+            used,
+            audience=audience,
+            patience_s=patience_s,
+            sleep=sleep,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections, unless they were given."""
+        if self._own is not None:
+            self._own.close()
+
+    def push(self, referral: Mapping[str, Any], *, idempotency_key: str | None = None) -> Referral:
+        """Sends a referral. Safe to repeat: the same again gives the same answer.
+
+        When this returns the referral is durable, and `receipt` is the proof. Raises PolkuProblem 422
+        `idempotency-mismatch` when other content was sent under the same external_id.
+        """
+        body = encode(referral)
+        headers = {"idempotency-key": f'"{idempotency_key}"'} if idempotency_key else {}
+        answer = self._send("POST", "/referrals", content=body, headers={**JSON, **headers})
+        return Referral.read(answer.json(), is_new=answer.status_code == httpx.codes.CREATED, sent=body)
+
+    def check(self, referral: Mapping[str, Any]) -> Checked:
+        """Validates a referral as `push` would, and keeps nothing. Raises PolkuProblem with what is wrong."""
+        answer = self._send("POST", "/referrals?dry_run=true", content=encode(referral), headers=JSON)
+        return Checked(exists=bool(answer.json()["exists"]))
+
+    def get(self, referral_id: str) -> Referral:
+        """Where a referral stands. Raises PolkuProblem 404."""
+        return Referral.read(self._send("GET", f"/referrals/{referral_id}").json())
+
+    def find(self, external_id: str) -> Referral | None:
+        """The referral with the sender's own id; None when it was never taken in."""
+        items = self._send("GET", "/referrals", params={"external_id": external_id}).json()["items"]
+        return Referral.read(items[0]) if items else None
+
+    def receipt_keys(self) -> dict[str, Any]:
+        """The keys that verify receipts (JWKS, RFC 7517), to be saved with them."""
+        keys: dict[str, Any] = self.connection.public(self.connection.metadata()["jwks_uri"]).json()
+        return keys
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
+        return self.connection.send(method, API + path, headers={**self._language, **(headers or {})}, **more)
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """The bytes that are sent for a body. The same content gives the same bytes, so a receipt stays good."""
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_as_text).encode()
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, date):  # a datetime too
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
