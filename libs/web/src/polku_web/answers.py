@@ -23,16 +23,23 @@ SIGN_IN = "/referral/sign-in"
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """The response for `problem`, in the form that this caller reads."""
+    """The response for `problem`, in the form that this caller reads.
+
+    `app.state.told_elsewhere`, {part of the address: answer}, holds the forms that a service adds.
+    """
+    for part, tell in getattr(request.app.state, "told_elsewhere", {}).items():
+        if part in request.url.path:
+            found: Response = tell(request, problem)
+            return found
     if _is_machine(request):
         return _json(request, problem)
     is_htmx = request.headers.get("hx-request") == "true"
     if problem.code == "not-signed-in" and not is_htmx:
         return RedirectResponse(f"{SIGN_IN}?next={quote(_way_back(request))}", 303)
-    told = _body(request, problem)
+    shown = told(request, problem)
     help_text = kind(problem.code, problem.status).help.get(request.state.lang, "")
     template = "notice.html" if is_htmx else "error.html"
-    response = pages.render(request, template, problem.status, problem=told, help=help_text)
+    response = pages.render(request, template, problem.status, problem=shown, help=help_text)
     response.headers.update(problem.headers)
     if is_htmx:
         # A refusal must not replace the part of the page that the reader was working on.
@@ -102,10 +109,11 @@ def _is_machine(request: Request) -> bool:
 
 
 def _json(request: Request, problem: Problem) -> Response:
-    return JSONResponse(_body(request, problem), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    return JSONResponse(told(request, problem), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def _body(request: Request, problem: Problem) -> dict[str, Any]:
+def told(request: Request, problem: Problem) -> dict[str, Any]:
+    """The problem as RFC 9457 has it, in the reader's language."""
     texts = request.app.state.pages.texts
     instance = f"urn:trace:{request.state.trace}"
     return body(problem, lang=request.state.lang, texts=texts, instance=instance)

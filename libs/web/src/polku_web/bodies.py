@@ -22,6 +22,8 @@ MAX_DEPTH = 20
 INT64 = range(-(2**63), 2**63)
 
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_JSON_TYPES = {"/api/": ("application/json",), "/fhir/": ("application/fhir+json", "application/json")}
+"""What a body may be at addresses for machines; all others take forms."""
 
 
 class _Duplicated(dict[str, Any]):
@@ -66,14 +68,15 @@ async def checked(scope: Scope, receive: Receive) -> Receive:
 
 
 def check_body(body: bytes, path: str, content_type: str, encoding: str = "") -> None:
-    """Addresses under `/api/` take JSON, all others forms. Raises Problem as `checked` does."""
+    """Addresses under `/api/` and `/fhir/` take JSON, all others forms. Raises Problem as `checked` does."""
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
     if encoding not in ("", "identity"):
         raise Problem(415, "unsupported-media-type", msg("Send the body without compression."))
-    if "/api/" in path:
-        charset = parameters.partition("charset=")[2].strip('" ').lower()
-        if media != "application/json" or charset not in ("", "utf-8", "utf8"):
+    json_types = next((types for part, types in _JSON_TYPES.items() if part in path), None)
+    if json_types is not None:
+        charset = parameters.partition("charset=")[2].partition(";")[0].strip('" ').lower()
+        if media not in json_types or charset not in ("", "utf-8", "utf8"):
             raise Problem(415, "unsupported-media-type", msg("Send the body as application/json in UTF-8."))
         read_json(body)
     elif media not in _FORM_TYPES:
