@@ -1,5 +1,6 @@
 """Receipts: proof that Polku has received exactly these bytes, verified without asking it (JWS, RFC 7515)."""
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ def verify_receipt(receipt: str, body: bytes, keys: Mapping[str, Any]) -> Receip
     keys: the saved JWKS of `/referral/oauth/jwks`; keep it with the receipts. Raises InvalidReceipt.
     """
     try:
+        _check_spelling(receipt)
         # A list of what may be there, never what the header claims: `none` and shared secrets are no signatures.
         signers = KeySet([JWKRegistry.import_key(dict(key)) for key in keys["keys"]])
         token = jwt.decode(receipt, signers, algorithms=[ALGORITHM])
@@ -57,3 +59,11 @@ def verify_receipt(receipt: str, body: bytes, keys: Mapping[str, Any]) -> Receip
     if not hmac.compare_digest(digest, hashlib.sha256(body).hexdigest()):
         raise InvalidReceipt("the receipt is about another body")
     return said
+
+
+def _check_spelling(receipt: str) -> None:
+    """Raises ValueError for a part that could be spelt otherwise: the last letter's spare bits are not signed."""
+    for part in receipt.split("."):
+        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        if base64.urlsafe_b64encode(raw).decode().rstrip("=") != part:
+            raise ValueError("spelling")
