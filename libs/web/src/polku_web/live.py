@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
+from weakref import WeakSet
 
 import pymongo
 from bson import Timestamp
@@ -101,6 +102,7 @@ class LiveHub:
         self._sent: dict[str, float] = {}
         self._due: dict[str, int] = {}
         self._listeners: set[_Listener] = set()
+        self._ending = False
 
     @property
     def cursor(self) -> str:
@@ -111,6 +113,7 @@ class LiveHub:
     async def running(self) -> AsyncIterator[None]:
         """Listens while the block runs."""
         task = asyncio.create_task(self._listen())
+        _RUNNING.add(self)
         try:
             yield
         finally:
@@ -136,6 +139,29 @@ class LiveHub:
                     yield at, topic
         finally:
             self._listeners.discard(listener)
+
+    async def changed(self, last: int, topics: Iterable[str], seconds: float) -> bool:
+        """Waits for a change of one of `topics` after the position `last`, for a request that waits for news.
+
+        True when there is one, or may be; False when time is up or the process stops.
+        """
+        listener = _Listener(frozenset(topics))
+        self._listeners.add(listener)
+        self._catch_up(listener, last)
+        try:
+            if not self._ending:
+                await asyncio.wait_for(listener.woken.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._listeners.discard(listener)
+        return not self._ending
+
+    def end(self) -> None:
+        """Ends every `changed`, for good."""
+        self._ending = True
+        for listener in self._listeners:
+            listener.woken.set()
 
     def _catch_up(self, listener: _Listener, last: int | None) -> None:
         if last is None:
@@ -183,6 +209,9 @@ class LiveHub:
         self._sent[topic] = asyncio.get_running_loop().time()
         for listener in self._listeners:
             listener.tell(topic, at)
+
+
+_RUNNING: WeakSet[LiveHub] = WeakSet()
 
 
 async def changes(database: Database, collections: Sequence[str]) -> AsyncIterator[Change | Opened]:
@@ -247,11 +276,14 @@ def live_router(service: str) -> APIRouter:
 
 
 def end_streams() -> None:
-    """Ends every open stream of this process, for good: they would hold a stopping server for its whole grace period.
+    """Ends every open stream and wait of this process, for good.
 
-    The library would see it by uvicorn's own signal handler, which `polku_runtime.process` replaces.
+    They would hold a stopping server for its whole grace period. The library would see it by uvicorn's own signal
+    handler, which `polku_runtime.process` replaces.
     """
     AppStatus.should_exit = True
+    for hub in _RUNNING:
+        hub.end()
 
 
 async def _events(

@@ -6,11 +6,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from polku_referral import api, consumer, oauth, pages, sign_in
+from polku_referral import api, consumer, feed_api, oauth, pages, sign_in
 from polku_referral.accounts import Accounts
 from polku_referral.audit import Audit
 from polku_referral.desk import Desk
 from polku_referral.directory import Directory
+from polku_referral.feed import both, feed_senders
+from polku_referral.feed_store import COUNTERS, FeedStore
 from polku_referral.intake import Intake
 from polku_referral.keys import SigningKeys
 from polku_referral.master import WrongMasterKey, read_master_key
@@ -46,6 +48,7 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
         app.state.directory = directory
         app.state.accounts = Accounts(directory, used)
         app.state.keys = keys
+        app.state.feed = feed_api.Reading(FeedStore(database, used))
         app.state.tokens = Tokens(directory, keys, used, settings.base_url)
         try:
             yield
@@ -58,9 +61,12 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
     return create_app(
         SERVICE,
         settings,
-        routers=(sign_in.router, oauth.router, api.router, pages.router),
+        routers=(sign_in.router, oauth.router, api.router, feed_api.router, pages.router),
         lifespan=lifespan,
-        live={REFERRALS: lambda referral_id: ("referrals", f"referral-{referral_id}")},
+        live={
+            REFERRALS: lambda referral_id: ("referrals", f"referral-{referral_id}"),
+            COUNTERS: lambda channel: (feed_api.topic(channel),),
+        },
         effects=used,
         fetch_keys=fetch_keys,
     )
@@ -72,7 +78,7 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
     client = mongo.connect(settings)
     database = mongo.database(client, settings, SERVICE)
     repository, directory = Repository(database, used), Directory(database, used)
-    vault = Vault(client, database.name, master)
+    vault, feed = Vault(client, database.name, master), FeedStore(database, used)
 
     async def prepare() -> None:
         try:
@@ -82,6 +88,7 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
             raise SettingsError("polku: POLKU_MASTER_KEY_FILE is not the key that this database began with") from None
         await repository.create_indexes()
         await directory.create_indexes()
+        await feed.create_indexes()
 
     return Worker(
         service=SERVICE,
@@ -95,7 +102,7 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
             directory.staff.collection,
         ],
         topics=consumer.TOPICS,
-        apply=consumer.consume(consumer.Parts(repository, vault, Audit(database, used))),
+        apply=both(consumer.consume(consumer.Parts(repository, vault, Audit(database, used))), feed_senders(feed)),
         effects=used,
         prepare=prepare,
         takes_tests=True,  # a sender that tries out its integration hears of its test referrals as of others
