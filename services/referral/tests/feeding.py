@@ -48,15 +48,15 @@ def _done(name: str, referral: Referral, at: datetime) -> Decided:
     by = {"at": at, "by": COORDINATOR}
     match name:
         case "ask":
-            return answers.ask(referral, on=TODAY, sender_due=TODAY, **by)
+            return answers.ask(referral, on=TODAY, sender_due=TODAY, expires_on=TODAY, **by)
         case "answer":
-            return sending.answer(referral, answer_due=TODAY, on=TODAY, **by)
+            return sending.answer(referral, answer_due=TODAY, expires_on=TODAY, on=TODAY, **by)
         case "accept":
             return answers.accept(referral, coordinator_id=COORDINATOR, on=TODAY, starts_on=TODAY, **by)
         case "decline":
             return answers.decline(referral, reason="no-room", on=TODAY, **by)
         case "waitlist":
-            return answers.waitlist(referral, review_on=TODAY, **by)
+            return answers.waitlist(referral, review_on=TODAY, expires_on=TODAY, **by)
         case "withdraw":
             return sending.withdraw(referral, reason="moved", on=TODAY, **by)
         case "request-withdrawal":

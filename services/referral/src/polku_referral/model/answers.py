@@ -46,18 +46,25 @@ def decline(referral: Referral, *, reason: str, on: date, at: datetime, by: str)
     return after, [ReferralDeclined(**about(referral), reason=reason, declined_on=on)]
 
 
-def ask(referral: Referral, *, on: date, sender_due: date, at: datetime, by: str) -> Decided:
-    """The project needs to know more first; the question itself is sealed. sender_due: the day to answer it by."""
+def ask(referral: Referral, *, on: date, sender_due: date, expires_on: date, at: datetime, by: str) -> Decided:
+    """The project needs to know more first; the question itself is sealed. Its own time stands meanwhile.
+
+    sender_due, expires_on: of `Terms.for_question`.
+    """
     check(referral, "ask", COMMANDS)
-    after = step(referral, "question-asked", at, by, "project", state="question", sender_due=sender_due)
+    changes = {"state": "question", "sender_due": sender_due, "expires_on": expires_on, "reminded": 0}
+    after = step(referral, "question-asked", at, by, "project", stands_since=referral.stands_since or on, **changes)
     return after, [ReferralQuestionAsked(**about(referral), asked_on=on, sender_due=sender_due)]
 
 
-def waitlist(referral: Referral, *, review_on: date, at: datetime, by: str) -> Decided:
-    """There is no room now. review_on: the day on which the project looks again; it is the new day to answer by."""
+def waitlist(referral: Referral, *, review_on: date, expires_on: date, at: datetime, by: str) -> Decided:
+    """There is no room now. review_on: the day on which the project looks again; it is the new day to answer by.
+
+    expires_on: of `Terms.expires_on` for that day.
+    """
     check(referral, "waitlist", COMMANDS)
-    changes = {"state": "waitlisted", "review_on": review_on, "answer_due": review_on, "reminded": 0}
-    after = step(referral, "waitlisted", at, by, "project", sender_due=None, **changes)
+    changes = {"state": "waitlisted", "review_on": review_on, "answer_due": review_on, "expires_on": expires_on}
+    after = step(referral, "waitlisted", at, by, "project", sender_due=None, stands_since=None, reminded=0, **changes)
     return after, [ReferralWaitlisted(**about(referral), review_on=review_on)]
 
 

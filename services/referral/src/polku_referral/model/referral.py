@@ -67,7 +67,8 @@ class Step(BaseModel):
 class Referral(Aggregate):
     """reason: coded, of a decline or a withdrawal; its text is sealed beside the document. outcome: of the
     pathway's end. answer_due: the day by which the project answers; sender_due: by which the sender answers a
-    question; expires_on: when both have waited long enough. reminded: the highest level that was told, 0–2.
+    question; expires_on: the last day before it ends unanswered. stands_since: the day since which the project's
+    time stands, because of a question. reminded: the highest level that was told of the present wait, 0–2.
     unmapped: field → the sender's own code that stands for nothing known yet. client_id: the machine that sent it.
     """
 
@@ -85,6 +86,7 @@ class Referral(Aggregate):
     answer_due: date
     sender_due: date | None = None
     expires_on: date | None = None
+    stands_since: date | None = None
     reminded: int = 0
     unmapped: Mapping[str, str] = Field(default_factory=dict)
     state: State = "received"

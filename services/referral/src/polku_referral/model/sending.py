@@ -26,11 +26,14 @@ def request_withdrawal(referral: Referral, *, reason: str, on: date, at: datetim
     return after, [ReferralWithdrawalRequested(**about(referral), reason=reason, requested_on=on)]
 
 
-def answer(referral: Referral, *, answer_due: date, on: date, at: datetime, by: str) -> Decided:
-    """The sender answers the question; the answer itself is sealed. answer_due: the project's new day."""
+def answer(referral: Referral, *, answer_due: date, expires_on: date, on: date, at: datetime, by: str) -> Decided:
+    """The sender answers the question; the answer itself is sealed. The project's time goes on.
+
+    answer_due, expires_on: of `Terms.after_answer`.
+    """
     check(referral, "answer", SENDER_COMMANDS)
-    changes = {"state": "received", "sender_due": None, "answer_due": answer_due, "reminded": 0}
-    after = step(referral, "answered", at, by, "sender", **changes)
+    changes = {"state": "received", "sender_due": None, "answer_due": answer_due, "expires_on": expires_on}
+    after = step(referral, "answered", at, by, "sender", stands_since=None, reminded=0, **changes)
     return after, [ReferralAnswered(**about(referral), answered_on=on, answer_due=answer_due)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
+from typing import NamedTuple
 
 import holidays
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +20,13 @@ class Term(BaseModel):
     question: int
     remind: int
     expire: int
+
+
+class Spell(NamedTuple):
+    """How long one side has. due: the last day to answer in time; expires_on: the last day to answer at all."""
+
+    due: date
+    expires_on: date
 
 
 class Terms(BaseModel):
@@ -38,8 +46,26 @@ class Terms(BaseModel):
         return working_days_after(from_day, days.get(urgency, days["normal"]))
 
     def expires_on(self, route: str, due: date) -> date:
-        """The day on which a referral ends that should have been answered by `due`."""
+        """The last day on which a referral can be answered that should have been by `due`; it ends after that day."""
         return working_days_after(due, self.of(route).expire)
+
+    def for_question(self, route: str, asked_on: date) -> Spell:
+        """The sender's time to answer a question. The project's stands meanwhile."""
+        due = working_days_after(asked_on, self.of(route).question)
+        return Spell(due, self.expires_on(route, due))
+
+    def after_answer(self, route: str, due: date, stands_since: date | None, answered_on: date) -> Spell:
+        """The project's time after the sender has answered: the working days that it had left, one at least.
+
+        due: by when the project had to answer before it asked. stands_since: when it asked first.
+        """
+        left = working_days_between(stands_since or answered_on, due)
+        due = working_days_after(answered_on, max(left, 1))
+        return Spell(due, self.expires_on(route, due))
+
+    def due_soon_from(self, route: str, due: date) -> date:
+        """The day from which people are reminded that `due` comes near."""
+        return working_days_after(due, -self.of(route).remind)
 
 
 def is_working_day(day: date) -> bool:
@@ -54,6 +80,12 @@ def working_days_after(day: date, count: int) -> date:
         while not is_working_day(day):
             day += timedelta(days=way)
     return day
+
+
+def working_days_between(after: date, until: date) -> int:
+    """How many working days follow a day, up to and with another; none when that is not later."""
+    days = (after + timedelta(days=number) for number in range(1, (until - after).days + 1))
+    return sum(is_working_day(day) for day in days)
 
 
 @cache
