@@ -1,13 +1,16 @@
 """For an authority's system: referrals to Polku, safely repeated, and what became of them."""
 
 from polku_client.client import Client, encode
+from polku_client.feed import Event
 from polku_client.problems import FieldError, Misconfigured, NotAnswered, PolkuError, PolkuProblem
 from polku_client.receipts import InvalidReceipt, Receipt, verify_receipt
 from polku_client.results import Checked, Referral, Step
+from polku_client.webhooks import WebhookRefused, verify_webhook
 
 __all__ = [
     "Checked",
     "Client",
+    "Event",
     "FieldError",
     "InvalidReceipt",
     "Misconfigured",
@@ -17,6 +20,8 @@ __all__ = [
     "Receipt",
     "Referral",
     "Step",
+    "WebhookRefused",
     "encode",
     "verify_receipt",
+    "verify_webhook",
 ]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from types import TracebackType
 from typing import Any, Self
@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from polku_client.connection import Connection, Sleep
+from polku_client.feed import LONGEST_WAIT_S, Event, read_feed
 from polku_client.keys import KeySource, read_key
 from polku_client.results import Checked, Referral
 
@@ -92,6 +93,23 @@ class Client:
         """The referral with the sender's own id; None when it was never taken in."""
         items = self._send("GET", "/referrals", params={"external_id": external_id}).json()["items"]
         return Referral.read(items[0]) if items else None
+
+    def events(
+        self, after: str | None = None, *, follow: bool = False, wait_s: int = LONGEST_WAIT_S, limit: int = 100
+    ) -> Iterator[Event]:
+        """What became of the sender's referrals, in order, from a cursor on (None: all that is kept; `now`: only
+        what comes). follow: waits for news for ever.
+
+        Keep `event.cursor` once the event is handled, and begin with it next time: then none is missed, and one may
+        come twice. Raises PolkuProblem 410 when the cursor is older than what is kept.
+        """
+
+        def page(query: Mapping[str, Any]) -> Mapping[str, Any]:
+            patient = httpx.Timeout(TIMEOUT_S, read=TIMEOUT_S + query.get("wait", 0))
+            told: dict[str, Any] = self._send("GET", "/events", params=query, timeout=patient).json()
+            return told
+
+        return read_feed(page, after, follow=follow, wait_s=wait_s, limit=limit)
 
     def receipt_keys(self) -> dict[str, Any]:
         """The keys that verify receipts (JWKS, RFC 7517), to be saved with them."""
