@@ -68,8 +68,8 @@ class Installation:
 
 
 @contextmanager
-def started(data: Path) -> Iterator[Installation]:
-    """Starts everything on free ports; stops it afterwards."""
+def started(data: Path, **settings: str) -> Iterator[Installation]:
+    """Starts everything on free ports; stops it afterwards. settings: more of the environment, by whole names."""
     port = free_port()
     environment = {
         **os.environ,
@@ -77,6 +77,8 @@ def started(data: Path) -> Iterator[Installation]:
         "POLKU_PORT": str(port),
         "POLKU_IDENTITY_CODES": "artificial",
         "POLKU_RATE_REQUESTS": "1000000",  # one sender stands for many here
+        "POLKU_RATE_AT_ONCE": "1000",
+        **settings,
     }
     installation = Installation(f"http://127.0.0.1:{port}", data, environment)
     started = installation.polku("up", "--detach")
@@ -89,9 +91,9 @@ def started(data: Path) -> Iterator[Installation]:
 
 
 @contextmanager
-def installed(data: Path) -> Iterator[Installation]:
+def installed(data: Path, **settings: str) -> Iterator[Installation]:
     """A new installation with organisations but nobody else."""
-    with started(data) as installation:
+    with started(data, **settings) as installation:
         seeds.organisations(installation.environment)
         yield installation
 

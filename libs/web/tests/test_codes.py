@@ -54,7 +54,7 @@ def test_options_follow_the_file_and_the_language() -> None:
 
 
 def test_machines_get_all_languages_and_no_validity() -> None:
-    assert codes(until="2026-12-31", days=3).data(DAY) == {"route": [FERRY, SLEDGE]}
+    assert codes(until="2026-12-31").data(DAY) == {"route": [FERRY, SLEDGE]}
 
 
 def test_an_unknown_list_is_a_programming_error() -> None:
@@ -75,11 +75,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_file_is_read_as_it_stands(package: Path) -> None:
-    package.write_text(
-        "route:\n  - {code: ferry, fi: Lautta, sv: Färja, en: Ferry, from: 2026-01-01, days: 14}\n", "utf-8"
-    )
+    package.write_text("route:\n  - {code: ferry, fi: Lautta, sv: Färja, en: Ferry, from: 2026-01-01}\n", "utf-8")
     lists = read_codes("lists_of_a_test")
-    assert lists.lists["route"]["ferry"].days == 14
+    assert lists.allows("route", "ferry", date(2026, 1, 1))
     assert not lists.allows("route", "ferry", date(2025, 12, 31))
 
 

@@ -1,5 +1,7 @@
 """One client's requests within a window: told in headers, refused with 429, and nobody else's matter."""
 
+import asyncio
+
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -26,9 +28,22 @@ def app(settings: Settings) -> FastAPI:
     async def things() -> dict[str, str]:
         return {}
 
+    beside = 0
+
+    @router.post("/demo/api/v1/slow", dependencies=[Depends(client("things:read"))])
+    async def slow() -> int:
+        nonlocal beside
+        beside += 1
+        most = beside
+        for _ in range(10):
+            await asyncio.sleep(0)
+            most = max(most, beside)
+        beside -= 1
+        return most
+
     app = create_app("demo", settings, routers=[router], door=ManyClients(), package="polku_web")
     app.state.door = ManyClients()
-    app.state.limiter = Limiter(5, 30)
+    app.state.limiter = Limiter(5, 30, 1)
     return app
 
 
@@ -41,11 +56,21 @@ async def test_a_client_that_asks_too_much(app: FastAPI) -> None:
 
         answers = [await ask("eager") for _ in range(7)]
         assert [status for status, _ in answers] == [200] * 5 + [429] * 2
-        assert [headers["ratelimit"].split(";")[1] for _, headers in answers] == [
-            "r=4", "r=3", "r=2", "r=1", "r=0", "r=0", "r=0",
-        ]  # fmt: skip
-        status, headers = answers[-1]
-        assert headers["ratelimit-policy"] == '"default";q=5;w=30'
-        assert 1 <= int(headers["retry-after"]) <= 30
-        assert headers["content-type"] == "application/problem+json"
+        assert [headers["ratelimit"].split(";")[1] for _, headers in answers[:6]] == ["r=4", "r=3", "r=2", "r=1", "r=0", "r=0"]  # fmt: skip
+        assert answers[5][1]["ratelimit-policy"] == '"default";q=5;w=30'
+        assert "ratelimit" not in answers[6][1], "it was not even read"
+        for _, headers in answers[5:]:
+            assert 1 <= int(headers["retry-after"]) <= 30
+            assert headers["content-type"] == "application/problem+json"
         assert (await ask("calm"))[0] == 200
+
+
+async def test_only_so_many_writes_of_one_client_run_side_by_side(app: FastAPI) -> None:
+    app.state.limiter = Limiter(1000, 1, 2)
+    async with AsyncClient(transport=ASGITransport(app), base_url=ORIGIN) as http:
+
+        async def write(who: str) -> int:
+            return (await http.post("/demo/api/v1/slow", headers={"authorization": f"Bearer {who}"})).json()
+
+        assert max(await asyncio.gather(*(write("one") for _ in range(6)))) == 2
+        assert max(await asyncio.gather(*(write(f"client-{number}") for number in range(6)))) == 6

@@ -39,9 +39,11 @@ class Settings(BaseSettings):
     breaker_limit: int = Field(20, ge=1)
     """Dead records in a row that stop the consumer: a bad deploy must not drain a topic into dead letters."""
 
-    rate_requests: int = Field(300, ge=1)
+    rate_requests: int = Field(30, ge=1)
     """Requests that one machine client may make within `rate_seconds`, in each process."""
-    rate_seconds: int = Field(10, ge=1)
+    rate_seconds: int = Field(1, ge=1)
+    rate_at_once: int = Field(4, ge=1)
+    """Writes of one machine client that run side by side; the next ones wait."""
 
     def topic(self, name: str) -> str:
         """`topic("referral.events")` → `polku.referral.events` under this installation's prefix."""

@@ -91,7 +91,7 @@ def create_app(
     app.state.settings = settings
     app.state.effects = effects
     app.state.metrics = metrics
-    app.state.limiter = Limiter(settings.rate_requests, settings.rate_seconds)
+    app.state.limiter = Limiter(settings.rate_requests, settings.rate_seconds, settings.rate_at_once)
     app.state.pages = open_pages(service, package, said, static, effects)
     answers.install(app)
     app.include_router(static.router())

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polku_runtime import telemetry
 from polku_web import bodies
 from polku_web.i18n import LANGUAGES, negotiate
+from polku_web.limits import Limiter
 from polku_web.problems import Problem
 
 LOG = logging.getLogger("polku.web")
@@ -39,6 +40,9 @@ HEADERS = {
 
 DATABASE_SECONDS = 1.5
 """A request waits no longer than this for MongoDB in all, so that a caller hears 503 within 2 s."""
+
+WAITING = ("/live", "/events")
+"""Ends of addresses where a request may wait for news."""
 
 LANGUAGE_COOKIE = "polku_language"
 A_YEAR = 365 * 24 * 3600
@@ -101,10 +105,12 @@ class Edge:
         with self._span(scope) as span:
             state["trace"] = _trace_id(span)
             try:
-                bodies.check_target(scope)
-                receive = await bodies.checked(scope, receive)
-                with self._deadline(scope):
-                    await self.app(scope, receive, send_dressed)
+                limiter: Limiter = scope["app"].state.limiter
+                async with limiter.turn(request):
+                    bodies.check_target(scope)
+                    receive = await bodies.checked(scope, receive)
+                    with self._deadline(scope):
+                        await self.app(scope, receive, send_dressed)
             except bodies.ClientGone:
                 status = 499
             except Problem as problem:
@@ -133,8 +139,8 @@ class Edge:
             headers.append("set-cookie", state["session_cookie"])
 
     def _deadline(self, scope: Scope) -> AbstractContextManager[Any]:
-        # A live stream lasts for hours; each of its look-ups has the client's own limit.
-        return nullcontext() if scope["path"].endswith("/live") else pymongo.timeout(self.database_seconds)
+        # A live stream lasts for hours, a request for events for half a minute; each of their look-ups has its own.
+        return nullcontext() if scope["path"].endswith(WAITING) else pymongo.timeout(self.database_seconds)
 
     def _span(self, scope: Scope) -> AbstractContextManager[trace.Span | None]:
         if not telemetry.is_tracing():

@@ -16,6 +16,7 @@ from polku_embedded.world.people import Person
 
 REFERRALS = "/referral/api/v1/referrals"
 TOKEN_MARGIN_S = 60
+AGAIN = (httpx.codes.TOO_MANY_REQUESTS, *range(500, 600))
 RETRY_S = 0.3
 ROUTES = (
     "employment-service",
@@ -74,7 +75,7 @@ class Sender:
                 answer = await self.http.request(method, url, headers=headers, **more)
                 if answer.status_code == httpx.codes.UNAUTHORIZED and not form:
                     self._until = 0.0
-                elif answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+                elif answer.status_code not in AGAIN:
                     answer.raise_for_status()
                     said: dict[str, Any] = answer.json()
                     return said

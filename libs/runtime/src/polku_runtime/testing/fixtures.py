@@ -48,6 +48,7 @@ def environment(namespace: str, mongo_address: str) -> dict[str, object]:
         "session_keys": Fernet.generate_key().decode(),
         "base_url": "http://127.0.0.1:8700",
         "rate_requests": 1_000_000,
+        "rate_at_once": 1000,
     }
 
 

@@ -1,0 +1,68 @@
+"""One sender that asks twenty times what it may: it hears 429, and the others hardly notice."""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from polku_embedded.world.sender import Sender
+from tests.installation import ROOT, Installation, body, installed
+
+ALLOWED, NOISE = 20, 20
+"""Requests a second that a client may make, and how many times as many the noisy one makes."""
+CALM_RATE, SECONDS = 10, 12
+NOTHING_S = 0.06
+"""A p99 below this is good whatever it was before: on a quiet machine twice nothing is still nothing."""
+
+
+async def test_a_noisy_sender_hardly_slows_the_others(tmp_path: Path) -> None:
+    limits = {"POLKU_RATE_REQUESTS": str(ALLOWED), "POLKU_RATE_AT_ONCE": "4"}
+    with installed(tmp_path / "data", **limits) as installation:
+        async with installation.sender() as noisy, installation.sender("kainuun-hva") as calm:
+            quiet, statuses = await beside(installation, calm, noisy, ALLOWED // 2)
+            assert set(statuses) == {201}
+            loud, statuses = await beside(installation, calm, noisy, ALLOWED * NOISE)
+    assert set(statuses) <= {201, 429}
+    assert statuses[429] > 5 * statuses[201] > 0
+    assert loud <= max(2 * quiet, NOTHING_S), (
+        f"p99 {1000 * quiet:.0f} ms beside a sender that keeps its rate, {1000 * loud:.0f} ms beside one that does not"
+    )
+
+
+async def beside(
+    installation: Installation, calm: Sender, other: Sender, a_second: int
+) -> tuple[float, dict[int, int]]:
+    """The calm sender's p99 while the other one posts at a pace, and what that one was answered."""
+    async with asyncio.TaskGroup() as group:
+        posting = group.create_task(make_noise(installation, other, a_second))
+        p99 = await calm_p99(calm, f"BESIDE-{a_second}")
+    return p99, posting.result()
+
+
+async def calm_p99(sender: Sender, name: str) -> float:
+    """Seconds, over referrals posted at a steady pace."""
+    took: list[float] = []
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(number / CALM_RATE)
+        began = time.perf_counter()
+        await sender.push(body(f"{name}-{number}", number))
+        took.append(time.perf_counter() - began)
+
+    await sender.token()
+    async with asyncio.TaskGroup() as group:
+        for number in range(CALM_RATE * SECONDS):
+            group.create_task(one(number))
+    return statistics.quantiles(took, n=100)[98]
+
+
+async def make_noise(installation: Installation, sender: Sender, a_second: int) -> dict[int, int]:
+    """Posts from another process; how often each status was answered."""
+    wished = (installation.address, await sender.token(), str(a_second), str(SECONDS))
+    noise = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.faults.noise", *wished, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await noise.communicate()
+    return {int(status): count for status, count in json.loads(said).items()}
