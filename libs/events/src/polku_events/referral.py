@@ -198,7 +198,8 @@ class ReferralReminded(EventData):
     person_id: Id
     programme: Code
     level: Annotated[Code, Field(description="due-soon (before the day), overdue (after it: the manager's matter).")]
-    answer_due: date
+    waits_for: Annotated[Code, Field(description="project, sender: who is to answer (the sender, to a question).")]
+    answer_due: Annotated[date, Field(description="The day by which they are to answer.")]
 
 
 class ReferralExpired(EventData):

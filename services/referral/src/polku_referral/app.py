@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from polku_referral import api, consumer, feed_api, oauth, pages, sign_in
+from polku_referral import api, clocks, consumer, feed_api, oauth, pages, sign_in
 from polku_referral.accounts import Accounts
 from polku_referral.audit import Audit
 from polku_referral.desk import Desk
@@ -23,6 +23,7 @@ from polku_referral.tokens import Tokens
 from polku_referral.vault import Vault
 from polku_runtime import mongo
 from polku_runtime.effects import Effects, system_effects
+from polku_runtime.lease import Lease
 from polku_runtime.settings import SettingsError
 from polku_runtime.worker import Worker
 from polku_web.app import create_app
@@ -105,5 +106,6 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
         apply=both(consumer.consume(consumer.Parts(repository, vault, Audit(database, used))), feed_senders(feed)),
         effects=used,
         prepare=prepare,
+        tasks=[clocks.ticking(repository, read_terms(), Lease(database, "clock", used), settings.clock_seconds)],
         takes_tests=True,  # a sender that tries out its integration hears of its test referrals as of others
     )

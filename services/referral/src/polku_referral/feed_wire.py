@@ -28,6 +28,7 @@ class ItemData(BaseModel):
     reason: str | None = Field(None, description="Coded, of a refusal or a withdrawal")
     partner: str | None = Field(None, description="Code of the organisation that it was given on to")
     level: str | None = Field(None, description="due-soon, overdue")
+    waits_for: str | None = Field(None, description="Of a reminder: who is to answer by `answer_due`: project, sender")
     waited_for: str | None = Field(None, description="Who did not answer: project, sender")
     outcome: str | None = Field(None, description="Coded; only when the agreement lets it go back")
     concluded_on: date | None = None

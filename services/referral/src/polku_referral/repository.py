@@ -6,7 +6,7 @@ texts, `content` (keyed hash of what was sent), `idempotency_key`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson import Binary
@@ -46,12 +46,13 @@ def place_of(row: Referral, state: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Kept:
-    """A referral with what stands beside its state."""
+    """A referral with what stands beside its state. said: version → keyed hash of the sender's command that led to it."""
 
     referral: Referral
     content: str
     idempotency_key: str | None
     sealed: Mapping[str, Binary]
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,16 @@ def scope_of(who: Principal, *, own: bool = False) -> Scope:
         own_only = {"coordinator_id": who.id} if own else {}
         return {"programme": {"$in": sorted(who.programmes)}, "test": NOT_TESTS, **own_only}
     if who.kind == "client" or who.has_role("referrer"):
-        if not who.organisation_id:
-            return NOBODYS
-        # A machine that only tries sees what was sent to try, and nothing of real people; the others see the rest.
-        return {"organisation_id": who.organisation_id, "test": True if who.test else NOT_TESTS}
+        return sender_scope_of(who)
     return NOBODYS
+
+
+def sender_scope_of(who: Principal) -> Scope:
+    """The referrals that the caller's own organisation has sent, whatever else the caller is."""
+    if not who.organisation_id:
+        return NOBODYS
+    # A machine that only tries sees what was sent to try, and nothing of real people; the others see the rest.
+    return {"organisation_id": who.organisation_id, "test": True if who.test else NOT_TESTS}
 
 
 def name_scope_of(who: Principal) -> Scope:
@@ -118,6 +124,9 @@ class Repository:
         )
         await referrals.create_index([("programme", ASCENDING), ("state", ASCENDING), ("answer_due", ASCENDING)])
         await referrals.create_index([("organisation_id", ASCENDING), ("state", ASCENDING)])
+        for day in ("answer_due", "sender_due"):  # by these the clock finds those whose day has come
+            await referrals.create_index([("state", ASCENDING), ("reminded", ASCENDING), (day, ASCENDING)])
+        await referrals.create_index([("state", ASCENDING), ("expires_on", ASCENDING)])
         await referrals.create_index([("person_id", ASCENDING)])
         taken = {"coordinator_id": {"$type": "string"}}
         await referrals.create_index([("coordinator_id", ASCENDING)], name="taken", partialFilterExpression=taken)
@@ -168,10 +177,11 @@ class Repository:
     async def of_person(self, person_id: str, scope: Scope) -> list[Referral]:
         return await self.referrals.find({**scope, "person_id": person_id}, sort=[("_id", DESCENDING)], limit=50)
 
-    async def notes_of(self, person_id: str) -> list[tuple[str, Binary]]:
-        """The sealed notes of all of a person's referrals, by referral id."""
-        rows = self.database[REFERRALS].find({"person_id": person_id}, {"sealed.notes": True}).limit(200)
-        return [(row["_id"], row["sealed"]["notes"]) async for row in rows]
+    async def told_of(self, person_id: str) -> list[tuple[str, Mapping[str, Binary]]]:
+        """The sealed notes and corrected contact data of all of a person's referrals, by referral id."""
+        wanted = {"sealed.notes": True, "sealed.contact": True}
+        rows = self.database[REFERRALS].find({"person_id": person_id}, wanted).limit(200)
+        return [(row["_id"], row["sealed"]) async for row in rows]
 
     async def persons_in(self, person_ids: Sequence[str], scope: Scope) -> list[Known]:
         """Those of the persons of whom the reader may see a referral."""
@@ -192,13 +202,17 @@ class Repository:
         events: Sequence[EventData],
         scope: Scope,
         sealed: Mapping[str, Binary] | None = None,
+        said: str | None = None,
     ) -> Referral:
-        """Raises LostRace. sealed: further blobs to keep beside the state."""
-        extra = {f"sealed.{name}": blob for name, blob in (sealed or {}).items()}
+        """Raises LostRace. sealed: further blobs to keep beside the state. said: keyed hash of a sender's command."""
+        extra: Document = {f"sealed.{name}": blob for name, blob in (sealed or {}).items()}
+        if said is not None:
+            extra[f"said.{after.version}"] = said
         return await self.referrals.save(before, after, events, scope=scope, extra=extra)
 
     def _kept(self, row: Document) -> Kept:
-        return Kept(self.referrals.load(row), row["content"], row.get("idempotency_key"), row["sealed"])
+        referral = self.referrals.load(row)
+        return Kept(referral, row["content"], row.get("idempotency_key"), row["sealed"], row.get("said", {}))
 
     def _known(self, row: Document) -> Known:
         return Known(self.persons.load(row), Binary(bytes(row["key"]), 4), row["sealed"])

@@ -42,7 +42,7 @@ TOLD: Mapping[type[EventData], Told] = {
     events.ReferralForwarded: Told("forwarded", ("partner",)),
     events.ReferralWithdrawalRequested: Told("withdrawal-requested", ("reason",)),
     events.ReferralWithdrawn: Told("withdrawn", ("reason",)),
-    events.ReferralReminded: Told("reminded", ("level", "answer_due")),
+    events.ReferralReminded: Told("reminded", ("level", "waits_for", "answer_due")),
     events.ReferralExpired: Told("expired", ("waited_for",)),
     events.ReferralConcluded: Told("concluded", ("outcome", "concluded_on")),
 }

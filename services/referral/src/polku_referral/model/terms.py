@@ -63,9 +63,9 @@ class Terms(BaseModel):
         due = working_days_after(answered_on, max(left, 1))
         return Spell(due, self.expires_on(route, due))
 
-    def due_soon_from(self, route: str, due: date) -> date:
-        """The day from which people are reminded that `due` comes near."""
-        return working_days_after(due, -self.of(route).remind)
+    def due_soon_until(self, route: str, today: date) -> date:
+        """Of a day to answer up to this one people are reminded today already."""
+        return working_days_after(today, self.of(route).remind)
 
 
 def is_working_day(day: date) -> bool:
