@@ -24,6 +24,9 @@ WRONG: Mapping[str, Message] = {
     "too-long-ago": msg("Nobody who was born on this day can still be alive."),
     "not-a-day": msg("Give the day, for example 5.3.2026."),
     "not-valid": msg("This value is not valid."),
+    "unknown-reference": msg("This reference leads to no resource of the right kind in the same message."),
+    "one-order": msg("A transaction holds exactly one ServiceRequest."),
+    "only-post": msg("A transaction here only creates: the method is POST."),
 }
 
 REFUSED: Mapping[str, Message] = {

@@ -1,0 +1,76 @@
+"""Reading JSON of a resource so that nothing in it is lost in silence: what nobody took is told in the end."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from polku_web.problems import pointer
+
+LABELS = frozenset({"resourceType", "id", "text", "language", "display", "use", "userSelected", "version", "rank"})
+"""What may stand anywhere and says nothing that is kept: labels, narratives, ids inside one message."""
+OF_THE_COPY = ("profile", "versionId", "lastUpdated", "source", "tag")
+"""In `meta`: about the sender's own copy of a resource."""
+
+
+class Part:
+    """One object of a body. at: its JSON pointer. all: every part of the body that was looked at.
+
+    Forms are not judged here: what is no object or list where one belongs is nothing, and the models tell it.
+    """
+
+    def __init__(self, value: Mapping[str, Any], at: str, everything: list["Part"]) -> None:
+        self.value, self.at, self.all = value, at, everything
+        self._taken: set[str] = set()
+        self._made: dict[str, list[Part]] = {}
+        everything.append(self)
+
+    def take(self, name: str) -> Any:
+        self._taken.add(name)
+        return self.value.get(name)
+
+    def pass_over(self, *names: str) -> None:
+        """Without names, all of it: it repeats what was taken elsewhere."""
+        self._taken |= set(names or self.value)
+
+    def place(self, name: str) -> str:
+        return f"{self.at}/{name}"
+
+    def part(self, name: str) -> "Part | None":
+        if name not in self._made:
+            found = self.take(name)
+            self._made[name] = [Part(found, self.place(name), self.all)] if isinstance(found, dict) else []
+        return next(iter(self._made[name]), None)
+
+    def parts(self, name: str) -> "list[Part]":
+        if name not in self._made:
+            found = self.take(name)
+            rows = enumerate(found) if isinstance(found, list) else ()
+            at = self.place(name)
+            self._made[name] = [Part(row, f"{at}/{place}", self.all) for place, row in rows if isinstance(row, dict)]
+        return self._made[name]
+
+    def first(self, name: str, **where: str) -> "Part | None":
+        """The first of a list that has these values; the values are taken."""
+        for one in self.parts(name):
+            if all(one.value.get(key) == value for key, value in where.items()):
+                one.pass_over(*where)
+                return one
+        return None
+
+    def coding(self, system: str) -> "Part | None":
+        """Of a CodeableConcept the coding in a system. The others say the same in other words."""
+        codings = self.parts("coding")
+        found = next((coding for coding in codings if coding.value.get("system") == system), None)
+        if found is None:
+            return None
+        for coding in codings:
+            coding.pass_over()
+        return found
+
+    def left(self) -> Iterator[str]:
+        """Pointers of what nobody took; the part itself when nothing of it was."""
+        names = self.value.keys() - LABELS
+        if not self._taken:
+            yield self.at
+            return
+        for name in sorted(names - self._taken):
+            yield self.at + pointer([name])  # a key may be anything that somebody typed

@@ -1,0 +1,139 @@
+"""The same referral as `material.body`, said in resources as a sender's system would write them."""
+
+from typing import Any
+
+from polku_referral.fhir import codes
+from polku_referral.fhir.codes import Own
+
+from .material import ORIGIN, TOWN, body
+
+FHIR = "/referral/fhir/r4"
+OWN = Own(f"{ORIGIN}/fhir")
+JSON = "application/fhir+json"
+PRIORITY = {urgency: priority for priority, urgency in codes.PRIORITIES.items()}
+NAMES = {"Patient": "p", "Organization": "o", "Consent": "c"}
+
+
+def service_request(external_id: Any = "TE-2026-000123", **changes: Any) -> dict[str, Any]:
+    """`material.body` with the same changes, as one ServiceRequest with what it needs contained."""
+    return contained(*resources(body(external_id, **changes)))
+
+
+def transaction(external_id: Any = "TE-2026-000123", **changes: Any) -> dict[str, Any]:
+    """The same as a transaction, with a Task."""
+    return bundled(*resources(body(external_id, **changes)))
+
+
+def concept(name: str, code: Any) -> dict[str, Any]:
+    return {"coding": [{"system": OWN.codes(name), "code": code}]}
+
+
+def telecom(told: dict[str, Any]) -> dict[str, Any]:
+    rows = [{"system": name, "value": told[name]} for name in ("phone", "email") if told.get(name) is not None]
+    return {"telecom": rows} if rows else {}
+
+
+def resources(told: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The ServiceRequest and, by type, what it refers to (by `NAMES`); all that the JSON body says, no more."""
+    order: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "identifier": [{"system": OWN.referrals(TOWN), "value": told["external_id"]}],
+        "status": "active",
+        "intent": "order",
+        "category": [concept("programme", told["programme"]), concept("route", told["route"])],
+        "code": concept("service", told["service"]),
+        "authoredOn": told["referred_on"],
+        "subject": {"reference": "Patient"},
+        "requester": {"reference": "Organization"},
+        "supportingInfo": [{"reference": "Consent"}],
+    }
+    if "urgency" in told:
+        order["priority"] = PRIORITY.get(told["urgency"], told["urgency"])
+    market = [{"url": "status", "valueCode": told["labour_market"]["status"]}]
+    if told["labour_market"].get("since") is not None:
+        market.append({"url": "since", "valueDate": told["labour_market"]["since"]})
+    order["extension"] = [{"url": OWN.extension("labour-market"), "extension": market}]
+    if told["reason"].get("goals"):
+        order["reasonCode"] = [concept("goal", goal) for goal in told["reason"]["goals"]]
+    if told["reason"].get("text"):
+        order["note"] = [{"text": told["reason"]["text"]}]
+    within = {"Patient": _patient(told["person"]), "Organization": _unit(told["sender"])}
+    return order, within | {"Consent": _consent(told["ground"])}
+
+
+def _patient(told: dict[str, Any]) -> dict[str, Any]:
+    patient: dict[str, Any] = {"resourceType": "Patient", **telecom(told)}
+    patient["name"] = [{"use": "official", "family": told["family_name"], "given": [told["given_names"]]}]
+    if told.get("protected_address") is not None:
+        label = {"system": codes.CONFIDENTIALITY, "code": "R" if told["protected_address"] else "N"}
+        patient["meta"] = {"security": [label]}
+    if told.get("identity_code") is not None:
+        patient["identifier"] = [{"system": codes.IDENTITY_CODE, "value": told["identity_code"]}]
+    if told.get("date_of_birth") is not None:
+        patient["birthDate"] = told["date_of_birth"]
+    if told.get("language") is not None:
+        system = OWN.codes("language") if told["language"] == "other" else codes.LANGUAGES
+        patient["communication"] = [{"language": {"coding": [{"system": system, "code": told["language"]}]}}]
+    if told.get("municipality") is not None:
+        value = {"system": codes.MUNICIPALITIES, "code": told["municipality"]}
+        patient["extension"] = [{"url": codes.HOME_MUNICIPALITY, "valueCoding": value}]
+    return patient
+
+
+def _unit(told: dict[str, Any]) -> dict[str, Any]:
+    contact = {"name": {"text": told["name"]}, **telecom(told)}
+    return {"resourceType": "Organization", "name": told["unit"], "contact": [contact]}
+
+
+def _consent(told: dict[str, Any]) -> dict[str, Any]:
+    consent: dict[str, Any] = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
+        },
+        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IDSCL"}]}],
+        "patient": {"reference": "Patient"},
+        "dateTime": told["given_on"],
+        "policyRule": concept("basis", told["basis"]),
+    }
+    if told.get("text"):
+        consent["extension"] = [{"url": OWN.extension("ground-text"), "valueString": told["text"]}]
+    return consent
+
+
+def referring(resource: Any, to: dict[str, str]) -> Any:
+    """A copy in which every reference by type says what `to` has for it."""
+    if isinstance(resource, list):
+        return [referring(one, to) for one in resource]
+    if isinstance(resource, dict):
+        return {
+            name: to.get(value, value) if name == "reference" and isinstance(value, str) else referring(value, to)
+            for name, value in resource.items()
+        }
+    return resource
+
+
+def contained(order: dict[str, Any], within: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    to = {kind: f"#{name}" for kind, name in NAMES.items()}
+    inner = [{**referring(one, to), "id": NAMES[kind]} for kind, one in within.items()]
+    return {"resourceType": "ServiceRequest", "contained": inner, **referring(order, to)}
+
+
+def bundled(order: dict[str, Any], within: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    task = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": codes.TASK_CODE, "code": "fulfill"}]},
+        "focus": {"reference": "ServiceRequest"},
+        "for": {"reference": "Patient"},
+        "requester": {"reference": "Organization"},
+    }
+    sent = {**within, "ServiceRequest": order, "Task": task}
+    to = {kind: f"urn:uuid:0197bbbb-0000-7000-8000-00000000000{place}" for place, kind in enumerate(sent)}
+    entry = [
+        {"fullUrl": to[kind], "resource": referring(one, to), "request": {"method": "POST", "url": kind}}
+        for kind, one in sent.items()
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entry}
