@@ -4,7 +4,7 @@ from polku_client.client import Client, encode
 from polku_client.feed import Event
 from polku_client.problems import FieldError, Misconfigured, NotAnswered, PolkuError, PolkuProblem
 from polku_client.receipts import InvalidReceipt, Receipt, verify_receipt
-from polku_client.results import Checked, Referral, Step
+from polku_client.results import Checked, Message, Referral, Step
 from polku_client.webhooks import WebhookRefused, verify_webhook
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "FieldError",
     "InvalidReceipt",
+    "Message",
     "Misconfigured",
     "NotAnswered",
     "PolkuError",

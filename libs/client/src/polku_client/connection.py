@@ -1,6 +1,7 @@
 """Requests with a token, tried again while that helps: what every call of the client goes through."""
 
 import contextlib
+import dataclasses
 import random
 import threading
 import time
@@ -55,8 +56,7 @@ class Connection:
     def send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
         """The answer to a request. The same bytes are sent at every try.
 
-        Raises PolkuProblem for a refusal, NotAnswered when the patience ends without one. `answer.extensions["tries"]`
-        tells how often it was sent.
+        Raises PolkuProblem for a refusal, NotAnswered when the patience ends without an answer.
         """
         last, renewed = 0, False
         for tries, pause in self._tries():
@@ -67,9 +67,8 @@ class Connection:
                 self._forget(token)  # revoked, or the service's keys have changed: a fresh one may pass
                 continue
             if answer is not None and answer.status_code not in AGAIN:
-                answer.extensions["tries"] = tries
                 if answer.is_error:
-                    raise problem_of(answer)
+                    raise dataclasses.replace(problem_of(answer), tries=tries)
                 return answer
             last = answer.status_code if answer is not None else 0
             pause(answer)

@@ -1,0 +1,119 @@
+"""`polku-client` as a person or a script runs it: what it prints, and how it ends."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..serving import Registered, Serving
+from .material import CODES, referral
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs commands in a folder that holds the machine's key and a profile."""
+
+    folder: Path
+    machine: Registered
+
+    def __call__(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "polku_client.cli", *arguments]
+        path = {"PATH": "/usr/bin:/bin", "COLUMNS": "200", **environment}
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, cwd=self.folder, env=path, check=False
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        for canary in (*CODES, "Äinö", "050 000 1234", "Keksitty"):
+            assert canary not in done.stdout + done.stderr
+        return done
+
+    def known(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return self("--profile", "te.toml", *arguments, given=given, **environment)
+
+    def file(self, *referrals: dict[str, Any], name: str = "referrals.ndjson") -> str:
+        lines = [json.dumps(one, ensure_ascii=False, default=str) for one in referrals]
+        (self.folder / name).write_text("\n".join(lines), "utf-8")
+        return name
+
+
+@pytest.fixture
+def shell(polku: Serving, tmp_path: Path) -> Shell:
+    machine = polku.machine()
+    (tmp_path / "private.pem").write_bytes(machine.key.as_pem(private=True))
+    profile = f'url = "{polku.address}"\nclient_id = "{machine.client_id}"\nkey = "private.pem"\n'
+    (tmp_path / "te.toml").write_text(profile)
+    return Shell(tmp_path, machine)
+
+
+def test_all_in_and_again(shell: Shell) -> None:
+    file = shell.file(referral(), referral(number=1))
+    for words in ("2 taken in, 0 known before, 0 refused", "0 taken in, 2 known before, 0 refused"):
+        done = shell.known("push", file)
+        assert done.returncode == 0
+        assert words in done.stderr
+        assert done.stdout.count("received") == 2
+
+
+def test_partly_with_a_table_of_what_is_wrong(shell: Shell) -> None:
+    bad = referral(number=1)
+    bad["person"]["identity_code"] = "010594Y9033"
+    file = shell.file(referral(), bad)
+    for command in ("check", "push"):
+        done = shell.known(command, file, POLKU_CLIENT_LANGUAGE="fi")
+        assert done.returncode == 2
+        assert "/person/identity_code" in done.stdout
+        assert "\x1b" not in done.stdout
+    told = json.loads(shell.known("push", file, "--json").stdout)
+    assert [one["state"] for one in told["taken"]] == ["received"]
+    assert [(one["line"], one["field"]) for one in told["refused"]] == [(2, "/person/identity_code")]
+    assert shell.known("push", shell.file(bad)).returncode == 1
+
+
+def test_status_by_own_ids(shell: Shell) -> None:
+    body = referral()
+    shell.known("push", "-", given=json.dumps(body, default=str))
+    assert "received" in shell.known("status", body["external_id"]).stdout
+    assert shell.known("status", body["external_id"], "TE-0").returncode == 2
+    assert shell.known("status", "TE-0").returncode == 1
+    [told] = json.loads(shell.known("status", body["external_id"], "--json").stdout)
+    assert told["external_id"] == body["external_id"]
+
+
+def test_connection_by_options_and_environment(shell: Shell, polku: Serving) -> None:
+    options = ("--url", polku.address, "--client-id", shell.machine.client_id, "--key", "private.pem")
+    assert shell(*options, "status", "TE-0").stderr == "polku: 1 not known\n"
+    environment = {"POLKU_CLIENT_URL": polku.address, "POLKU_CLIENT_ID": shell.machine.client_id}
+    assert shell("status", "TE-0", POLKU_CLIENT_KEY="private.pem", **environment).stderr == "polku: 1 not known\n"
+    told = shell("status", "TE-0", **environment)
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert "--key" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("none.json", None, "cannot be read"),
+        ("latin.json", "ä".encode("latin-1"), "not UTF-8"),
+        ("broken.ndjson", b'{"external_id": "A"}\n{"external', "broken.ndjson:2 is not JSON"),
+        ("list.json", b"[1]", "list.json:1 is no JSON object"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_said_in_one_line(shell: Shell, name: str, content: Any, words: str) -> None:
+    if content is not None:
+        (shell.folder / name).write_bytes(content)
+    done = shell.known("push", name)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("said", "words"), [("url = 1", "no text"), ("urli = ''", "urli"), ("=", "TOML")])
+def test_a_profile_that_is_wrong_is_named(shell: Shell, said: str, words: str) -> None:
+    (shell.folder / "wrong.toml").write_text(said)
+    done = shell("--profile", "wrong.toml", "status", "TE-0")
+    assert done.returncode == 1
+    assert words in done.stderr
