@@ -2,13 +2,16 @@
 
 import asyncio
 import random
+from datetime import date
 
 import pytest
 
-from polku_events.referral import ReferralConcluded, StaffChanged
+from polku_events.referral import ReferralConcluded, ReferralWithdrawn, StaffChanged
 from polku_pathway.model import pathway as domain
+from polku_pathway.model.pathway import Pathway
 from polku_pathway.repository import Pathways
 from polku_runtime.access import find_staff
+from polku_runtime.aggregates import LostRace
 from polku_runtime.outcomes import Dead, Outcome
 from polku_runtime.testing import Clock
 
@@ -102,3 +105,84 @@ async def test_staff_is_remembered(hear: Hear, pathways: Pathways) -> None:
     assert found
     assert found.roles == {"coordinator"}
     assert event(told).partition_key == "staff-9"
+
+
+def taken_back(referral: str = "referral-1", on: date = TODAY) -> ReferralWithdrawn:
+    return ReferralWithdrawn(
+        referral_id=referral, person_id="person-1", programme="kainuu", reason="situation-changed", withdrawn_on=on
+    )
+
+
+async def told(pathways: Pathways) -> list[str]:
+    """What the only pathway has said, in order."""
+    (row,) = await kept(pathways)
+    return [one["type"].removeprefix("polku.pathway.").removesuffix(".v1") for one in row["outbox"]]  # type: ignore[attr-defined]
+
+
+async def test_a_pathway_that_did_not_begin_closes_when_its_sender_takes_the_referral_back(
+    hear: Hear, pathways: Pathways
+) -> None:
+    assert await hear(taken_back()) == [Outcome.SKIPPED]  # before it was accepted: there is no pathway
+    assert await hear(accepted(), taken_back(), taken_back()) == [
+        Outcome.APPLIED,
+        Outcome.APPLIED,
+        Outcome.DUPLICATE,
+    ]
+    assert await told(pathways) == ["opened", "referral-detached", "closed"]
+    closed = await pathways.of_referral("referral-1")
+    assert closed
+    assert (closed.outcome, closed.stage, closed.closed_on) == ("withdrawn-by-sender", "discontinued", TODAY)
+    assert [line.kind for line in closed.timeline] == ["opened", "referral-detached", "closed"]
+
+
+async def test_who_takes_part_already_goes_on(hear: Hear, pathways: Pathways) -> None:
+    await hear(accepted())
+    opened = await pathways.open_of("person-1", "kainuu")
+    assert opened
+    await pathways.save(opened, *domain.start(opened, entry(), RULES, ACT))
+    assert await hear(taken_back(), taken_back()) == [Outcome.APPLIED, Outcome.DUPLICATE]
+    present = await pathways.open_of("person-1", "kainuu")
+    assert present
+    assert (present.stage, present.detached) == ("assessment", ("referral-1",))
+    assert present.timeline[-1].kind == "referral-detached"
+    await pathways.save(present, *domain.end(present, leaving(), RULES, ACT))
+    assert await hear(taken_back()) == [Outcome.DUPLICATE]
+
+
+async def test_another_referral_holds_the_pathway_until_it_is_taken_back_too(hear: Hear, pathways: Pathways) -> None:
+    await hear(accepted(), accepted("referral-2"))
+    assert await hear(taken_back()) == [Outcome.APPLIED]
+    assert await pathways.open_of("person-1", "kainuu") is not None
+    assert await hear(taken_back("referral-2")) == [Outcome.APPLIED]
+    assert await told(pathways) == [
+        "opened", "referral-attached", "referral-detached", "referral-detached", "closed", "closed",
+    ]  # fmt: skip
+
+
+async def test_many_deliveries_take_it_back_once(hear: Hear, pathways: Pathways) -> None:
+    await hear(accepted())
+    results = [one for batch in await asyncio.gather(*(hear(taken_back()) for _ in range(8))) for one in batch]
+    assert sorted(result.value for result in results) == ["applied", *["duplicate"] * 7]
+    assert await told(pathways) == ["opened", "referral-detached", "closed"]
+
+
+async def test_taken_back_against_begun_never_both(hear: Hear, pathways: Pathways) -> None:
+    """The coordinator starts the participation at the very moment: either it closed unstarted, or it goes on."""
+    for number in range(20):
+        about = {"referral": f"referral-{number}", "person": f"person-{number}"}
+        await hear(accepted(**about))
+        opened = await pathways.of_referral(about["referral"])
+        assert opened
+
+        async def begin(opened: Pathway = opened) -> str:
+            try:
+                await pathways.save(opened, *domain.start(opened, entry(), RULES, ACT))
+            except LostRace:
+                return "lost"
+            return "begun"
+
+        begun, _ = await asyncio.gather(begin(), hear(taken_back(about["referral"])))
+        after = await pathways.of_referral(about["referral"])
+        assert after
+        assert after.detached == (about["referral"],)
+        assert after.is_open is (begun == "begun") is (after.entry is not None)

@@ -47,6 +47,19 @@ class ReferralAttached(EventData):
     attached_on: date
 
 
+class ReferralDetached(EventData):
+    """A sender has taken its referral back. The pathway closes next when nothing else held it, else it goes on."""
+
+    TYPE: ClassVar[str] = "polku.pathway.referral-detached.v1"
+    SUBJECT: ClassVar[str] = "pathway_id"
+
+    pathway_id: Id
+    person_id: Id
+    programme: Code
+    referral_id: Id
+    detached_on: date
+
+
 class PathwayStageChanged(EventData):
     """The person moved from one stage of the pathway to another."""
 

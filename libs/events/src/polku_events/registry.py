@@ -30,6 +30,7 @@ PRODUCERS: Mapping[str, tuple[type[EventData], ...]] = {
     "pathway": (
         pathway.PathwayOpened,
         pathway.ReferralAttached,
+        pathway.ReferralDetached,
         pathway.PathwayStageChanged,
         pathway.ParticipationStarted,
         pathway.ParticipationCorrected,

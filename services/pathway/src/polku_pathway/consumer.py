@@ -1,16 +1,18 @@
-"""What pathway listens to: an accepted referral opens a pathway, a staff change is remembered."""
+"""What pathway listens to: a referral that is accepted or taken back, and a change of staff."""
 
 from pymongo.errors import DuplicateKeyError
 
 from polku_events import Event
-from polku_events.referral import ReferralAccepted, StaffChanged
+from polku_events.referral import ReferralAccepted, ReferralWithdrawn, StaffChanged
 from polku_pathway.model import pathway as domain
+from polku_pathway.model.rules import Rules
 from polku_pathway.model.timeline import Act
 from polku_pathway.repository import Pathways
 from polku_runtime.access import remember_staff
 from polku_runtime.aggregates import LostRace
 from polku_runtime.dispatch import each
 from polku_runtime.outcomes import Apply, Dead, Handler, Outcome
+from polku_web.formats import local_day
 
 TOPICS = ("referral",)
 TRIES = 20
@@ -19,7 +21,13 @@ TRIES = 20
 
 def consume(pathways: Pathways) -> Apply:
     """The applier of the worker's batches."""
-    return each({ReferralAccepted: open_pathway(pathways), StaffChanged: remember_staff(pathways.database)})
+    return each(
+        {
+            ReferralAccepted: open_pathway(pathways),
+            ReferralWithdrawn: detach_referral(pathways),
+            StaffChanged: remember_staff(pathways.database),
+        }
+    )
 
 
 def open_pathway(pathways: Pathways) -> Handler:
@@ -48,6 +56,33 @@ def open_pathway(pathways: Pathways) -> Handler:
         raise TimeoutError("the person's pathways kept changing; the batch is repeated")
 
     return opened
+
+
+def detach_referral(pathways: Pathways) -> Handler:
+    """On ReferralWithdrawn: a pathway that only this referral holds closes before it began, any other remembers it.
+
+    One that was never accepted has no pathway, and a closed pathway has told its end already.
+    """
+
+    async def detached(event: Event) -> Outcome:
+        withdrawn = event.data
+        assert isinstance(withdrawn, ReferralWithdrawn)
+        for _ in range(TRIES):
+            present = await pathways.of_referral(withdrawn.referral_id)
+            if present is None:
+                return Outcome.SKIPPED
+            if not present.is_open or withdrawn.referral_id in present.detached:
+                return Outcome.DUPLICATE
+            definition = pathways.catalogue.of(present.programme, present.definition)
+            rules = Rules(definition, pathways.catalogue.codes, local_day(pathways.effects.now()))
+            try:
+                await pathways.save(present, *domain.detach_referral(present, withdrawn, rules, _reaction(pathways)))
+            except LostRace:
+                continue
+            return Outcome.APPLIED
+        raise TimeoutError("the pathway kept changing; the batch is repeated")
+
+    return detached
 
 
 async def _joined(pathways: Pathways, accepted: ReferralAccepted) -> bool:

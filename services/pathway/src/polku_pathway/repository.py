@@ -95,6 +95,11 @@ class Pathways:
         """True when a pathway was opened by, or has taken in, this referral."""
         return await self.database[PATHWAYS].find_one({"referrals": referral_id}, {"_id": True}) is not None
 
+    async def of_referral(self, referral_id: str) -> Pathway | None:
+        """The pathway that was opened by, or has taken in, this referral."""
+        found = await self.aggregates.find({"referrals": referral_id}, sort=[("_id", ASCENDING)], limit=1)
+        return found[0] if found else None
+
     async def open_of(self, person_id: str, programme: str) -> Pathway | None:
         """The person's open pathway in the programme; there is at most one."""
         found = await self.aggregates.find(

@@ -65,6 +65,7 @@ GAPS: Mapping[str, Message] = {
 KINDS: Mapping[str, Message] = {
     "opened": msg("The pathway opened from a referral"),
     "referral-attached": msg("A further referral joined the pathway"),
+    "referral-detached": msg("The sender took a referral back"),
     "started": msg("Participation started"),
     "stage-changed": msg("The stage changed"),
     "ended": msg("Participation ended"),

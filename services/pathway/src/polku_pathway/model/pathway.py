@@ -17,8 +17,9 @@ from polku_events.pathway import (
     PathwayOpened,
     PathwayStageChanged,
     ReferralAttached,
+    ReferralDetached,
 )
-from polku_events.referral import ReferralAccepted
+from polku_events.referral import ReferralAccepted, ReferralWithdrawn
 from polku_pathway.model.definition import Definition
 from polku_pathway.model.refusals import Refused, Wrong, refuse_if
 from polku_pathway.model.rules import Rules, day_faults, entry_faults, exit_faults, reason_faults
@@ -26,6 +27,8 @@ from polku_pathway.model.timeline import Act, Line, differences, line
 
 NAMESPACE = UUID("5f0b7f0e-6c57-5d0c-9a57-0d6f7a2f7c11")
 """Of the ids that are derived from referral ids. Changing it would open every pathway a second time."""
+TAKEN_BACK = "withdrawn-by-sender"
+"""The closing reason when every sender has taken its referral back before participation started."""
 
 Decided = tuple["Pathway", list[EventData]]
 
@@ -34,7 +37,8 @@ class Pathway(Aggregate):
     """The way of one person through one programme, from an accepted referral to an end.
 
     referrals: every accepted referral that this pathway answers, the opening one first; also the inbox that
-    makes opening happen once. definition: version of the programme's definition it goes by.
+    makes opening happen once. detached: those of them that their senders have taken back; the inbox of that.
+    definition: version of the programme's definition it goes by.
     stage_before_end: where the person was when the pathway closed; only then set, as is `outcome`.
     """
 
@@ -47,6 +51,7 @@ class Pathway(Aggregate):
     organisation_id: str
     coordinator_id: str
     referrals: tuple[str, ...]
+    detached: tuple[str, ...] = ()
     opened_on: date
     stage: str
     stage_since: date
@@ -99,6 +104,27 @@ def attach_referral(pathway: Pathway, accepted: ReferralAccepted, act: Act) -> D
     attached = ReferralAttached(**_subject(pathway), referral_id=accepted.referral_id, attached_on=accepted.accepted_on)
     said = line("referral-attached", accepted.accepted_on, act, route=accepted.route, service=accepted.service)
     return _after(pathway, [(attached, said)], referrals=(*pathway.referrals, accepted.referral_id))
+
+
+def detach_referral(pathway: Pathway, withdrawn: ReferralWithdrawn, rules: Rules, act: Act) -> Decided:
+    """A sender has taken its referral back.
+
+    When nothing else holds the pathway, no other referral and no participation, it closes. Else the work goes on,
+    and so it does by a definition that has no reason for this: people decide then.
+    """
+    _must_be_open(pathway)
+    on = max(withdrawn.withdrawn_on, pathway.opened_on)
+    detached = ReferralDetached(**_subject(pathway), referral_id=withdrawn.referral_id, detached_on=on)
+    after, events = _after(
+        pathway,
+        [(detached, line("referral-detached", on, act))],
+        detached=(*pathway.detached, withdrawn.referral_id),
+    )
+    is_held = pathway.entry is not None or set(after.referrals) - set(after.detached)
+    if is_held or TAKEN_BACK not in rules.definition.reasons_from(pathway.stage):
+        return after, events
+    closed, more = close_unstarted(after, on, TAKEN_BACK, rules, act)
+    return closed, [*events, *more]
 
 
 def start(pathway: Pathway, entry: Entry, rules: Rules, act: Act) -> Decided:
