@@ -11,12 +11,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from polku_events.refusals import Refused
-from polku_referral.api import PROJECT, AtDesk, Coordinator
+from polku_referral import answering
+from polku_referral.api import AtDesk, Coordinator
 from polku_referral.desk import Desk
-from polku_referral.model.referral import COMMANDS
-from polku_referral.repository import scope_of
+from polku_referral.model.clocks import due_of, level_on, waits_for
+from polku_referral.model.referral import WAITING, commands_of
+from polku_referral.repository import LATE, scope_of
 from polku_referral.texts import WRONG
-from polku_referral.wire import AcceptIn, DeclineIn
+from polku_referral.views import PROJECT
+from polku_referral.wishes import AcceptIn, DeclineIn, MapCodesIn, NothingIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import staff
@@ -74,16 +77,31 @@ async def decline(request: Request, who: Coordinator, desk: AtDesk, referral_id:
     return await _answer(request, who, desk, referral_id, "decline")
 
 
+@router.post(f"{INBOX}/{{referral_id}}/confirm-withdrawal")
+async def confirm_withdrawal(request: Request, who: Coordinator, desk: AtDesk, referral_id: str) -> Response:
+    return await _answer(request, who, desk, referral_id, "confirm-withdrawal")
+
+
+@router.post(f"{INBOX}/{{referral_id}}/map-codes")
+async def map_codes(request: Request, who: Coordinator, desk: AtDesk, referral_id: str) -> Response:
+    return await _answer(request, who, desk, referral_id, "map-codes")
+
+
 async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str, command: str) -> Response:
     """Carries out a form; what is wrong with it is shown beside its fields, a lost race with the present state."""
     values = await typed(request)
     seen = int(values["version"]) if VERSION.fullmatch(values["version"]) else 0
     fields = said(values, "version")
     try:
-        if command == "accept":
-            await desk.accept(who, referral_id, seen, AcceptIn.model_validate(fields))
-        else:
-            await desk.decline(who, referral_id, seen, DeclineIn.model_validate(fields))
+        match command:
+            case "accept":
+                await answering.accept(desk, who, referral_id, seen, AcceptIn.model_validate(fields))
+            case "decline":
+                await answering.decline(desk, who, referral_id, seen, DeclineIn.model_validate(fields))
+            case "map-codes":
+                await answering.map_codes(desk, who, referral_id, seen, MapCodesIn.model_validate(fields))
+            case _:
+                await answering.confirm_withdrawal(desk, who, referral_id, seen, NothingIn.model_validate(fields))
     except ValidationError as error:
         wrong = {str(problem["loc"][0]): _of_form(problem["type"]) for problem in error.errors(include_input=False)}
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
@@ -113,14 +131,16 @@ async def _referral(
     context: dict[str, Any] = {
         "referral": kept.referral,
         "opened": await desk.open_person(who, kept) if is_project else None,
-        "reason_text": await desk.decline_text(who, kept),
+        "messages": await desk.messages(who, kept),
         "earlier": [
             row
             for row in await desk.repository.of_person(kept.referral.person_id, scope_of(who))
             if row.id != referral_id
         ],
         "coordinators": await desk.directory.coordinators(kept.referral.programme) if is_project else [],
-        "commands": COMMANDS[kept.referral.state] if is_project else (),
+        **_clock(desk),
+        "is_project": is_project,
+        "commands": commands_of(kept.referral) if is_project else (),
         "codes": desk.codes,
         "today": desk.today,
         "done": done,
@@ -132,7 +152,7 @@ async def _referral(
 
 
 async def _list(request: Request, desk: Desk, who: Principal, part: Window, state: str, whose: str) -> dict[str, Any]:
-    wanted = state if state in desk.codes.lists["state"] else None
+    wanted = state if state in (*desk.codes.lists["state"], LATE) else None
     own = whose == OWN and who.has_role(*PROJECT)
     cut = await desk.listed(who, part, state=wanted, own=own)
 
@@ -148,11 +168,18 @@ async def _list(request: Request, desk: Desk, who: Principal, part: Window, stat
         "state": wanted or "",
         "own": own,
         "counts": await desk.repository.counts(scope_of(who, own=own)),
+        "late": await desk.repository.count_late(scope_of(who, own=own)) if who.has_role("manager") else None,
+        **_clock(desk),
         "codes": desk.codes,
         "today": desk.today,
         "href": href,
         "is_project": who.has_role(*PROJECT),
     }
+
+
+def _clock(desk: Desk) -> dict[str, Any]:
+    """What a template asks about a referral's time."""
+    return {"waiting": WAITING, "due_of": due_of, "waits_for": waits_for, "level_of": lambda row: level_on(row, desk.terms, desk.today)}
 
 
 def _of_form(kind: str) -> Message:
@@ -162,4 +189,6 @@ def _of_form(kind: str) -> Message:
 DONE: Mapping[str, Message] = {
     "accept": msg("The referral was accepted. The pathway opens by itself and the sender hears of it."),
     "decline": msg("The referral was declined. The sender hears the reason."),
+    "confirm-withdrawal": msg("The referral was given back. The sender hears of it."),
+    "map-codes": msg("The sender’s codes are known now. The referral can be accepted."),
 }

@@ -14,8 +14,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError
 
 from polku_events import EventData
+from polku_referral.model.clocks import OVERDUE
 from polku_referral.model.person import Person
-from polku_referral.model.referral import Referral
+from polku_referral.model.referral import WAITING, Referral
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import Aggregates
 from polku_runtime.effects import Effects
@@ -25,6 +26,9 @@ REFERRALS = "referrals"
 PERSONS = "persons"
 NOT_TESTS: Mapping[str, Any] = {"$ne": True}
 NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
+
+LATE = "late"
+"""Beside the states: those of which the manager was told, because nobody has answered in time."""
 
 Scope = Mapping[str, Any]
 ORDERS: Mapping[str, Sequence[tuple[str, int]]] = {
@@ -36,17 +40,21 @@ ORDERS: Mapping[str, Sequence[tuple[str, int]]] = {
 
 def order_of(state: str | None) -> Sequence[tuple[str, int]]:
     """The order of the list of referrals in a state; None is the list of all."""
-    return ORDERS["received" if state == "received" else "other"]
+    return ORDERS["received" if state in ("received", LATE) else "other"]
+
+
+def _standing(state: str) -> Scope:
+    return {"state": {"$in": list(WAITING)}, "reminded": OVERDUE} if state == LATE else {"state": state}
 
 
 def place_of(row: Referral, state: str | None) -> tuple[str, ...]:
     """The row's place in that order, for the cursor."""
-    return (row.answer_due.isoformat(), row.id) if state == "received" else (row.id,)
+    return (row.answer_due.isoformat(), row.id) if state in ("received", LATE) else (row.id,)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A referral with what stands beside its state. said: version → keyed hash of the sender's command that led to it."""
+    """A referral with what stands beside its state. said: version → keyed hash of what made it."""
 
     referral: Referral
     content: str
@@ -165,7 +173,7 @@ class Repository:
         self, scope: Scope, *, state: str | None, external_id: str | None, after: Mapping[str, Any], limit: int
     ) -> list[Referral]:
         narrowed = [dict(scope), dict(after)]
-        narrowed += [{"state": state}] if state else []
+        narrowed += [_standing(state)] if state else []
         narrowed += [{"external_id": external_id}] if external_id else []
         return await self.referrals.find({"$and": narrowed}, sort=order_of(state), limit=limit)
 
@@ -173,6 +181,10 @@ class Repository:
         """How many referrals stand in each state, of those that the reader may see."""
         stages = [{"$match": dict(scope)}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
         return {row["_id"]: row["count"] async for row in await self.database[REFERRALS].aggregate(stages)}
+
+    async def count_late(self, scope: Scope) -> int:
+        """How many of those that the reader may see were not answered in time, and still are not."""
+        return await self.database[REFERRALS].count_documents({**scope, **_standing(LATE)})
 
     async def of_person(self, person_id: str, scope: Scope) -> list[Referral]:
         return await self.referrals.find({**scope, "person_id": person_id}, sort=[("_id", DESCENDING)], limit=50)
