@@ -12,7 +12,6 @@ import httpx
 from polku_client.connection import Connection, Sleep
 from polku_client.feed import LONGEST_WAIT_S, Event, read_feed
 from polku_client.keys import KeySource, read_key
-from polku_client.problems import PolkuProblem
 from polku_client.results import Checked, Referral
 
 API = "/referral/api/v1"
@@ -98,23 +97,29 @@ class Client:
     def withdraw(self, referral: Referral | str, reason: str, text: str = "") -> Referral:
         """Takes a referral back that was not answered yet. reason: of the code list `withdraw_reason`.
 
-        As all commands: a `Referral` is changed in the version that was seen, an id in the present one. Raises
-        PolkuProblem 409 `lost-race`, with the present state in `present`, when somebody was faster, `wrong-state`
-        when this is not among its `commands`.
+        As all commands: a `Referral` is changed in the version that was seen, an id in the present one; the same
+        again changes nothing. Raises PolkuProblem 409: `lost-race`, with the present state in `present`, when somebody
+        was faster, `wrong-state` when this is not among its `commands`.
         """
-        return self._command(referral, "withdraw", "withdrawn", {"reason": reason, "text": text})
+        return self._command(referral, "withdraw", {"reason": reason, "text": text})
 
     def request_withdrawal(self, referral: Referral | str, reason: str, text: str = "") -> Referral:
         """Asks for an accepted referral back; the project confirms it, or the work is done already."""
-        return self._command(referral, "request-withdrawal", "withdrawal-requested", {"reason": reason, "text": text})
+        return self._command(referral, "request-withdrawal", {"reason": reason, "text": text})
 
     def answer(self, referral: Referral | str, text: str) -> Referral:
         """Answers the project's question."""
-        return self._command(referral, "answer", "answered", {"text": text})
+        return self._command(referral, "answer", {"text": text})
 
     def correct_contact(self, referral: Referral | str, **changes: str | bool | None) -> Referral:
         """Corrects `phone`, `email`, `municipality` or `protected_address`; None takes one away."""
-        return self._command(referral, "correct-contact", "contact-corrected", changes)
+        return self._command(referral, "correct-contact", changes)
+
+    def sandbox(self, referral: Referral | str, command: str, **body: Any) -> Referral:
+        """A test client plays the project's part: `accept`, `decline`, `ask`, `waitlist`, `forward`,
+        `confirm-withdrawal`, `expire` or `conclude` on a test referral of its own.
+        """
+        return self._command(referral, f"sandbox/{command}", body)
 
     def events(
         self, after: str | None = None, *, follow: bool = False, wait_s: int = LONGEST_WAIT_S, limit: int = 100
@@ -138,19 +143,10 @@ class Client:
         keys: dict[str, Any] = self.connection.public(self.connection.metadata()["jwks_uri"]).json()
         return keys
 
-    def _command(self, referral: Referral | str, name: str, kind: str, body: Mapping[str, Any]) -> Referral:
+    def _command(self, referral: Referral | str, name: str, body: Mapping[str, Any]) -> Referral:
         seen = self.get(referral) if isinstance(referral, str) else referral
         headers = {**JSON, "if-match": f'"{seen.version}"'}
-        try:
-            answer = self._send("POST", f"/referrals/{seen.id}/{name}", content=encode(body), headers=headers)
-        except PolkuProblem as problem:
-            # An earlier try may have been carried out though its answer was lost: then the race was against ourselves.
-            if problem.tries > 1 and problem.code == "lost-race" and problem.present:
-                present = Referral.read(problem.present)
-                last = present.history[-1]
-                if (present.version, last.kind, last.party) == (seen.version + 1, kind, "sender"):
-                    return present
-            raise
+        answer = self._send("POST", f"/referrals/{seen.id}/{name}", content=encode(body), headers=headers)
         return Referral.read(answer.json())
 
     def _send(self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:

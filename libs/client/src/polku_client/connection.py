@@ -1,7 +1,6 @@
 """Requests with a token, tried again while that helps: what every call of the client goes through."""
 
 import contextlib
-import dataclasses
 import random
 import threading
 import time
@@ -59,7 +58,7 @@ class Connection:
         Raises PolkuProblem for a refusal, NotAnswered when the patience ends without an answer.
         """
         last, renewed = 0, False
-        for tries, pause in self._tries():
+        for pause in self._tries():
             token, carried = self.token(), {**(headers or {})}
             answer = self._ask(method, self.base_url + path, {"authorization": f"Bearer {token}", **carried}, more)
             if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED and not renewed:
@@ -68,7 +67,7 @@ class Connection:
                 continue
             if answer is not None and answer.status_code not in AGAIN:
                 if answer.is_error:
-                    raise dataclasses.replace(problem_of(answer), tries=tries)
+                    raise problem_of(answer)
                 return answer
             last = answer.status_code if answer is not None else 0
             pause(answer)
@@ -113,7 +112,7 @@ class Connection:
                 self._until = 0.0
 
     def _patiently(self, method: str, address: str, more: Callable[[], dict[str, Any]] = dict) -> httpx.Response:
-        for _, pause in self._tries():
+        for pause in self._tries():
             answer = self._ask(method, address, {}, more())
             if answer is not None and answer.status_code not in AGAIN:
                 if answer.is_error:
@@ -130,8 +129,8 @@ class Connection:
             return self.http.request(method, address, headers=headers, **more)
         return None
 
-    def _tries(self) -> Iterator[tuple[int, Callable[[httpx.Response | None], None]]]:
-        """The number of each try, with the pause to take before the next: as told, else longer each time.
+    def _tries(self) -> Iterator[Callable[[httpx.Response | None], None]]:
+        """Once per try, the pause to take before the next: as told, else longer each time.
 
         Ends when the next pause would outlast the patience.
         """
@@ -148,7 +147,7 @@ class Connection:
 
         while not over:
             tries += 1
-            yield tries, pause
+            yield pause
 
 
 def _asked_to_wait(answer: httpx.Response | None) -> float:

@@ -33,8 +33,7 @@ class PolkuProblem(PolkuError):
     """An answer that says no (RFC 9457). What was sent is never in it.
 
     code: of Polku's catalogue, `/problems/<code>` explains it; an OAuth error's code for a refused token.
-    present: the referral as it stands, when somebody was faster. instance: for a call to support. tries: how often
-    the request was sent; an earlier one may have been carried out without an answer.
+    present: the referral as it stands, when somebody was faster. instance: for a call to support.
     """
 
     status: int
@@ -46,7 +45,6 @@ class PolkuProblem(PolkuError):
     errors: tuple[FieldError, ...] = ()
     present: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
-    tries: int = 1
 
     def __str__(self) -> str:
         wrong = "; ".join(f"{error.pointer} {error.code}" for error in self.errors)
