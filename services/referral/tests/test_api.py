@@ -247,7 +247,7 @@ async def test_accepting_through_the_api(sender: Sender, sign_in: SignIn, desk: 
     referral, me = await sender.sent(), await sign_in(COORDINATOR)
     at = f"/referrals/{referral['id']}"
     shown = (await me.get(f"{API}{at}")).json()
-    assert shown["commands"] == ["accept", "decline"]
+    assert shown["commands"] == ["accept", "decline", "ask", "waitlist", "forward"]
     assert shown["links"]["accept"] == {"href": f"{API}{at}/accept", "method": "POST"}
     assert shown["receipt"] is None
     answer = await me.command(f"{at}/accept", {"accepted_on": "2026-03-01"}, 1)
@@ -267,7 +267,7 @@ async def test_declining_tells_the_sender_why(sender: Sender, sign_in: SignIn, d
     assert (heard["reason"], heard["reason_text"]) == ("no-capacity", text)
     row = await desk.repository.database["referrals"].find_one({"_id": referral["id"]})
     assert text not in str(row)
-    assert await desk.audit.rows.count_documents({"action": "read-answer", "kind": "client"}) == 1
+    assert await desk.audit.rows.count_documents({"action": "read-messages", "kind": "client"}) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """HTTP for machines and for the pages' own scripts: public-surface §4."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import Request
@@ -11,43 +11,31 @@ from starlette.requests import Request
 from polku_events.refusals import Refused
 from polku_referral import views
 from polku_referral.checks import checked
-from polku_referral.desk import Desk
+from polku_referral.desk import Desk, Message
 from polku_referral.intake import Submission, sha256
 from polku_referral.model.identity import Which, holds_code
-from polku_referral.model.referral import Referral
+from polku_referral.model.referral import Referral, State
 from polku_referral.repository import Kept
 from polku_referral.texts import as_problem
-from polku_referral.wire import (
-    AcceptIn,
-    DeclineIn,
-    DryRunOut,
-    NamesOut,
-    PersonOut,
-    ReferralIn,
-    ReferralList,
-    ReferralOut,
-)
+from polku_referral.views import PROJECT
+from polku_referral.wire import DryRunOut, NamesOut, PersonOut, ReferralIn, ReferralList, ReferralOut
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
-from polku_web.doors import client, expected_version, lost_race, staff, staff_or_client
+from polku_web.doors import client, lost_race, staff, staff_or_client
 from polku_web.i18n import msg
 from polku_web.paging import Window, link, window
-from polku_web.problems import Error, Problem, ProblemBody
+from polku_web.problems import Error, Problem
 
 BASE = "/referral/api/v1"
 MAX_NAMES = 100
 KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,100})"?')
 router = APIRouter(prefix=BASE, tags=["referrals"])
 
-State = Literal["received", "accepted", "declined", "concluded"]
+Late = Literal["late"]
 Whose = Literal["own", "all"]
-PROJECT = ("coordinator", "manager")
 Sender = Annotated[Principal, Depends(client("referrals:write"))]
 Reader = Annotated[Principal, Depends(staff_or_client(roles=(*PROJECT, "referrer"), scopes=("referrals:read",)))]
 Coordinator = Annotated[Principal, Depends(staff(*PROJECT))]
-COMMAND: dict[int | str, dict[str, Any]] = {
-    428: {"description": "If-Match with the version that was seen is missing", "model": ProblemBody}
-}
 
 
 def desk_of(request: Request) -> Desk:
@@ -74,7 +62,7 @@ async def receive(
     dry_run: Annotated[bool, Query(description="Validate all and keep nothing")] = False,
 ) -> ReferralOut | DryRunOut:
     """Takes a referral in. Repeating is safe: the same content gets the same answer."""
-    with _refusals(who):
+    with refusals(who):
         which: Which = "artificial" if who.test else request.app.state.settings.identity_codes
         identity = checked(body, desk.codes, which, desk.today)
         submission = Submission(
@@ -93,7 +81,7 @@ async def receive(
     if not accepted.is_new:
         response.status_code = 200
     response.headers["location"] = f"{BASE}/referrals/{accepted.referral.id}"
-    return _shown(response, who, accepted.referral, receipt=accepted.receipt)
+    return shown(response, who, accepted.referral, receipt=accepted.receipt)
 
 
 @router.get("/referrals")
@@ -103,7 +91,7 @@ async def list_referrals(
     who: Reader,
     desk: AtDesk,
     part: Annotated[Window, Depends(window)],
-    state: Annotated[State | None, Query()] = None,
+    state: Annotated[State | Late | None, Query(description="`late`: not answered in time, and still waiting")] = None,
     external_id: Annotated[str | None, Query(max_length=100)] = None,
     whose: Annotated[Whose, Query(description="Those in the reader's own case-load, or all")] = "all",
 ) -> ReferralList:
@@ -115,11 +103,14 @@ async def list_referrals(
 
 @router.get("/referrals/{referral_id}")
 async def one_referral(response: Response, who: Reader, desk: AtDesk, referral_id: str) -> ReferralOut:
-    """Where one referral stands. `ETag` holds the version that commands take in `If-Match`."""
+    """Where one referral stands, and what both sides wrote. `ETag` holds the version that commands take in `If-Match`.
+
+    Every reading of what was written is written down.
+    """
     kept = await desk.find(who, referral_id)
-    text = await desk.decline_text(who, kept)
+    messages = await desk.messages(who, kept)
     receipt = await desk.receipt(kept) if who.kind == "client" else None
-    return _shown(response, who, kept.referral, receipt=receipt, reason_text=text)
+    return shown(response, who, kept.referral, receipt=receipt, messages=messages)
 
 
 @router.get("/referrals/{referral_id}/person")
@@ -130,26 +121,6 @@ async def person(who: Coordinator, desk: AtDesk, referral_id: str) -> PersonOut:
     return PersonOut(
         person_id=kept.referral.person_id, identity=opened.identity, contact=opened.contact, notes=opened.notes
     )
-
-
-@router.post("/referrals/{referral_id}/accept", responses=COMMAND)
-async def accept(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AcceptIn
-) -> ReferralOut:
-    """The project takes the person in; a pathway opens by itself."""
-    with _refusals(who):
-        after = await desk.accept(who, referral_id, expected_version(request), wish)
-    return _shown(response, who, after)
-
-
-@router.post("/referrals/{referral_id}/decline", responses=COMMAND)
-async def decline(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: DeclineIn
-) -> ReferralOut:
-    """The project does not take the person in; the sender hears the reason and the text."""
-    with _refusals(who):
-        after = await desk.decline(who, referral_id, expected_version(request), wish)
-    return _shown(response, who, after)
 
 
 @router.get("/names")
@@ -179,25 +150,26 @@ def _key(header: str | None) -> str | None:
     return found[1]
 
 
-def _shown(
+def shown(
     response: Response,
     who: Principal,
     referral: Referral,
     receipt: str | None = None,
-    reason_text: str | None = None,
+    messages: Sequence[Message] = (),
 ) -> ReferralOut:
+    """The referral as this caller sees it, with its version as `ETag`."""
     response.headers["etag"] = f'"{referral.version}"'
-    return views.referral(referral, who, receipt=receipt, reason_text=reason_text)
+    return views.referral(referral, who, receipt=receipt, messages=messages)
 
 
 @contextmanager
-def _refusals(who: Principal) -> Iterator[None]:
+def refusals(who: Principal) -> Iterator[None]:
     """Tells a rule's or a race's no as a problem; the winner's state is shown as this caller sees it."""
     try:
         yield
     except LostRace as lost:
         present = lost.present
-        shown = views.referral(present, who).model_dump(mode="json") if isinstance(present, Referral) else None
-        raise lost_race(shown) from None
+        told = views.referral(present, who).model_dump(mode="json") if isinstance(present, Referral) else None
+        raise lost_race(told) from None
     except Refused as refused:
         raise as_problem(refused) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from polku_referral import api, clocks, consumer, feed_api, oauth, pages, sign_in
+from polku_referral import api, clocks, commands_api, consumer, feed_api, oauth, pages, sign_in
 from polku_referral.accounts import Accounts
 from polku_referral.audit import Audit
 from polku_referral.desk import Desk
@@ -62,7 +62,7 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
     return create_app(
         SERVICE,
         settings,
-        routers=(sign_in.router, oauth.router, api.router, feed_api.router, pages.router),
+        routers=(sign_in.router, oauth.router, api.router, commands_api.router, feed_api.router, pages.router),
         lifespan=lifespan,
         live={
             REFERRALS: lambda referral_id: ("referrals", f"referral-{referral_id}"),

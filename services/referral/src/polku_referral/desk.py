@@ -1,25 +1,25 @@
-"""Where wishes meet referrals: found under the caller's rights, decided, saved. API and pages share it."""
+"""Where readers meet referrals: found under the caller's rights, listed, opened. Every door and the pages share it.
+
+What may be done with a referral stands in `answering.py` (the project) and `sending.py` (its sender).
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from bson import Binary
 
-from polku_events.refusals import Refused, Wrong, refuse_if
+from polku_events.refusals import Refused
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
-from polku_referral.model import answers
-from polku_referral.model.referral import Referral
+from polku_referral.model.referral import Party, Referral
 from polku_referral.model.terms import Terms
-from polku_referral.repository import Kept, Repository, name_scope_of, order_of, place_of, scope_of
+from polku_referral.repository import Kept, Repository, Scope, name_scope_of, order_of, place_of, scope_of
 from polku_referral.vault import Erased, Sealed, Vault
-from polku_referral.wire import AcceptIn, DeclineIn
 from polku_runtime.access import Principal
-from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects
 from polku_web.codes import Codes
 from polku_web.formats import local_day
@@ -27,6 +27,26 @@ from polku_web.paging import Page, Window, after_key, page
 from polku_web.problems import Problem
 
 log = logging.getLogger(__name__)
+
+WRITTEN: Mapping[str, str] = {
+    "question-asked": "question",
+    "answered": "answer",
+    "waitlisted": "waitlist",
+    "declined": "decline",
+    "forwarded": "forward",
+    "withdrawn": "withdraw",
+    "withdrawal-requested": "request-withdrawal",
+}
+"""Steps of the history that a text may go with, and what the text is called."""
+
+
+class Message(NamedTuple):
+    """What one side wrote to the other. kind: see WRITTEN."""
+
+    kind: str
+    at: datetime
+    party: Party
+    text: str
 
 
 @dataclass(frozen=True)
@@ -56,9 +76,12 @@ class Desk:
         """The present day in Helsinki."""
         return local_day(self.effects.now())
 
-    async def find(self, who: Principal, referral_id: str) -> Kept:
-        """Raises Problem 404: unknown, or not for this caller; which of the two, only the audit trail may tell."""
-        found = await self.repository.get(referral_id, scope_of(who))
+    async def find(self, who: Principal, referral_id: str, scope: Scope | None = None) -> Kept:
+        """Raises Problem 404: unknown, or not for this caller; which of the two, only the audit trail may tell.
+
+        scope: where to look, `scope_of` the caller when left out.
+        """
+        found = await self.repository.get(referral_id, scope_of(who) if scope is None else scope)
         if found is None:
             # What was asked for may be anything that somebody typed; only what could be an id is kept.
             await self.audit.write(who, [Look(None, "denied", about=as_id(referral_id))])
@@ -81,45 +104,44 @@ class Desk:
         )
         return page(rows, part, lambda row: place_of(row, state))
 
-    async def accept(self, who: Principal, referral_id: str, seen: int, wish: AcceptIn) -> Referral:
-        """Raises LostRace with the present state, Refused, Problem 404."""
-        before = await self._present(who, referral_id, seen)
-        on = wish.accepted_on or self.today
-        wrong = []
-        if on > self.today:
-            wrong.append(Wrong("accepted_on", "in-future"))
-        if on < before.referred_on:
-            wrong.append(Wrong("accepted_on", "before-referral"))
-        coordinator = wish.coordinator_id or who.id
-        if coordinator not in {member.id for member in await self.directory.coordinators(before.programme)}:
-            wrong.append(Wrong("coordinator_id", "not-a-coordinator"))
-        refuse_if(wrong)
-        after, events = answers.accept(before, coordinator_id=coordinator, on=on, at=self.effects.now(), by=who.id)
-        return await self.repository.save(before, after, events, scope_of(who))
+    async def messages(self, who: Principal, kept: Kept) -> list[Message]:
+        """What both sides wrote to each other about a referral; a look like any other. What is erased is left out."""
+        referral = kept.referral
+        written = [
+            (step, kind, name)
+            for version, step in enumerate(referral.history, start=1)
+            if (kind := WRITTEN.get(step.kind)) and (name := _name(kind, version)) in kept.sealed
+        ]
+        if not written:
+            return []
+        classes = tuple(dict.fromkeys(kind for _, kind, _ in written))
+        await self.audit.write(who, [Look(referral.person_id, "read-messages", classes)])
+        messages = []
+        for step, kind, name in written:
+            opened = await self._open(kept.sealed[name], referral.person_id, _class(name, referral.id))
+            if opened:
+                messages.append(Message(kind, step.at, step.party, opened["text"]))
+        return messages
 
-    async def decline(self, who: Principal, referral_id: str, seen: int, wish: DeclineIn) -> Referral:
-        """The text is sealed with the person's key and goes to the sender alone. Raises as `accept`."""
-        before = await self._present(who, referral_id, seen)
-        wrong = []
-        if not self.codes.allows("decline_reason", wish.reason, self.today):
-            wrong.append(Wrong("reason", "unknown-code"))
-        if wish.reason == "other" and not wish.text.strip():
-            wrong.append(Wrong("text", "needed"))
-        refuse_if(wrong)
-        after, events = answers.decline(before, reason=wish.reason, on=self.today, at=self.effects.now(), by=who.id)
-        sealed = {}
-        if wish.text.strip():
-            sealed["decline"] = await self._seal_decline(before, wish.text.strip())
-        return await self.repository.save(before, after, events, scope_of(who), sealed)
+    async def sealed_message(self, after: Referral, text: str) -> dict[str, Binary]:
+        """The text that goes with a referral's last step, for `Repository.save`; nothing for no text.
 
-    async def decline_text(self, who: Principal, kept: Kept) -> str | None:
-        """What was written to the sender; a look like any other."""
-        blob = kept.sealed.get("decline")
-        if blob is None:
-            return None
-        await self.audit.write(who, [Look(kept.referral.person_id, "read-answer", ("decline",))])
-        opened = await self._open(blob, kept.referral.person_id, f"decline:{kept.referral.id}")
-        return opened.get("text")
+        Raises Refused when the person is erased.
+        """
+        if not text.strip():
+            return {}
+        name = _name(WRITTEN[after.history[-1].kind], after.version)
+        return {name: await self.seal(after, _class(name, after.id), {"text": text.strip()})}
+
+    async def seal(self, referral: Referral, kind: str, data: Mapping[str, Any]) -> Binary:
+        """Under the person's key. Raises Refused when the person is erased."""
+        known = await self.repository.person(referral.person_id)
+        if known is None:
+            raise Refused("erased")
+        try:
+            return await self.vault.seal(known.key, referral.person_id, kind, data)
+        except Erased:
+            raise Refused("erased") from None
 
     async def receipt(self, kept: Kept) -> str | None:
         """The receipt again, for its sender."""
@@ -140,9 +162,15 @@ class Desk:
         contact = await self._open(sealed.get("contact"), person_id, "contact")
         # What this sender told goes before what was told when the person was first heard of.
         contact |= {name: value for name, value in notes.get("contact", {}).items() if value is not None}
+        contact |= await self.corrected_contact(kept)
         if contact:
             contact["protected_address"] = await self._is_protected(person_id)
         return Opened(await self._open(sealed.get("identity"), person_id, "identity"), contact, notes)
+
+    async def corrected_contact(self, kept: Kept) -> dict[str, Any]:
+        """What the sender has corrected since, all corrections taken together; a field may be None now."""
+        referral = kept.referral
+        return await self._open(kept.sealed.get("contact"), referral.person_id, f"contact:{referral.id}")
 
     async def names(self, who: Principal, person_ids: Sequence[str]) -> dict[str, str]:
         """Names of those persons that the reader may see, each look written down before it is opened."""
@@ -161,26 +189,12 @@ class Desk:
 
     async def _is_protected(self, person_id: str) -> bool:
         """True when any sender has told of a non-disclosure order: the others may not know of it."""
-        for referral_id, blob in await self.repository.notes_of(person_id):
-            told = await self._open(blob, person_id, f"notes:{referral_id}")
-            if told.get("contact", {}).get("protected_address"):
+        for referral_id, sealed in await self.repository.told_of(person_id):
+            notes = await self._open(sealed["notes"], person_id, f"notes:{referral_id}")
+            corrected = await self._open(sealed.get("contact"), person_id, f"contact:{referral_id}")
+            if (notes.get("contact", {}) | corrected).get("protected_address"):
                 return True
         return False
-
-    async def _present(self, who: Principal, referral_id: str, seen: int) -> Referral:
-        found = (await self.find(who, referral_id)).referral
-        if found.version != seen:
-            raise LostRace(found)
-        return found
-
-    async def _seal_decline(self, referral: Referral, text: str) -> Binary:
-        known = await self.repository.person(referral.person_id)
-        if known is None:
-            raise Refused("erased")
-        try:
-            return await self.vault.seal(known.key, referral.person_id, f"decline:{referral.id}", {"text": text})
-        except Erased:
-            raise Refused("erased") from None
 
     async def _open(self, blob: Binary | None, person_id: str, kind: str) -> dict[str, Any]:
         """The data; empty when they were erased. Raises Sealed when they stand where they do not belong."""
@@ -188,3 +202,14 @@ class Desk:
             return await self.vault.open(blob, person_id, kind) if blob is not None else {}
         except Erased:
             return {}
+
+
+def _name(kind: str, version: int) -> str:
+    """Where a text is kept: of questions, answers and waits there may be several, and all stay."""
+    return kind if kind == "decline" else f"{kind}:{version}"
+
+
+def _class(name: str, referral_id: str) -> str:
+    """The class of its blob, as `question:<referral id>:2`."""
+    kind, _, version = name.partition(":")
+    return f"{kind}:{referral_id}:{version}" if version else f"{kind}:{referral_id}"

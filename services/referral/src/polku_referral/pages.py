@@ -127,11 +127,13 @@ async def _referral(
 ) -> HTMLResponse:
     kept = await desk.find(who, referral_id)
     is_project = who.has_role(*PROJECT)
+    partner = await desk.directory.organisation(kept.referral.forwarded_to or "")
     say, lang = request.app.state.pages.texts.say, request.state.lang
     context: dict[str, Any] = {
         "referral": kept.referral,
         "opened": await desk.open_person(who, kept) if is_project else None,
         "messages": await desk.messages(who, kept),
+        "partner": partner.name if partner else None,
         "earlier": [
             row
             for row in await desk.repository.of_person(kept.referral.person_id, scope_of(who))

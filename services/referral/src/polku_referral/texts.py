@@ -9,6 +9,9 @@ from polku_web.problems import Error, Problem
 WRONG: Mapping[str, Message] = {
     "unknown-code": msg("This is not one of the known values."),
     "in-future": msg("The day is in the future."),
+    "in-past": msg("The day must be after today."),
+    "too-far-away": msg("The day is more than a year away."),
+    "not-unmapped": msg("This code is known already."),
     "before-referral": msg("This day is before the referral."),
     "needed": msg("This is required."),
     "not-a-coordinator": msg("Choose a coordinator of this programme."),
@@ -24,15 +27,25 @@ WRONG: Mapping[str, Message] = {
     "too-long-ago": msg("Nobody who was born on this day can still be alive."),
     "not-a-day": msg("Give the day, for example 5.3.2026."),
     "not-valid": msg("This value is not valid."),
+    "webhook-https": msg("The address must begin with https."),
+    "webhook-port": msg("Use port 443 or 8443."),
+    "webhook-address": msg("This address is not on the public internet."),
+    "webhook-credentials": msg("Leave user names and passwords out of the address."),
     "unknown-reference": msg("This reference leads to no resource of the right kind in the same message."),
     "one-order": msg("A transaction holds exactly one ServiceRequest."),
     "only-post": msg("A transaction here only creates: the method is POST."),
 }
 
 REFUSED: Mapping[str, Message] = {
-    "wrong-state": msg("The referral has been answered already."),
+    "wrong-state": msg("The referral’s present state does not allow this."),
     "unknown-codes": msg("The sender’s own codes must be given known ones first."),
     "erased": msg("The person’s data have been erased."),
+    "webhooks-enough": msg("There are as many webhooks as there may be; remove one first."),
+    "webhook-known": msg("There is a webhook with this address already."),
+    "webhook-verified": msg("This webhook has been verified already."),
+    "webhook-not-active": msg("This webhook is not in use: verify or enable it first."),
+    "webhook-not-disabled": msg("This webhook has not been disabled."),
+    "webhook-no-secret": msg("The secret of this webhook has been deleted: rotate it first."),
 }
 
 

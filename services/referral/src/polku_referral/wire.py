@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from polku_referral.model.referral import Party
 from polku_web.i18n import msg
 
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -116,12 +117,33 @@ class LinkOut(BaseModel):
 
 
 class StepOut(BaseModel):
+    """One line of the history. party: who did it. by: which of its people or machines, for the project's eyes only."""
+
     kind: str
     at: datetime
+    party: Party
+    by: str | None = None
+
+
+class MessageOut(BaseModel):
+    """What one side wrote to the other. kind: question, answer, decline, waitlist, forward, withdraw or
+    request-withdrawal.
+    """
+
+    kind: str
+    at: datetime
+    party: Party
+    text: str
 
 
 class ReferralOut(BaseModel):
-    """Where a referral stands. receipt: only for its sender. commands: what the reader may do now."""
+    """Where a referral stands. receipt: only for its sender. commands: what the reader may do now; links: where.
+
+    answer_due: the day by which the project answers; sender_due: by which the sender answers a question; review_on:
+    when the project looks again at one that waits for a place. forwarded_to: code of the partner. mapped, unmapped:
+    field → the sender's own code, which stands for the value of that field, or for nothing known yet (`unknown`).
+    messages: in the answer to a GET of one referral, when anything was written. test: sent to try out an integration.
+    """
 
     id: str
     external_id: str | None
@@ -131,15 +153,24 @@ class ReferralOut(BaseModel):
     service: str
     state: str
     version: int
+    urgency: str
     referred_on: date
     received_at: datetime
     answer_due: date
+    sender_due: date | None = None
+    review_on: date | None = None
+    accepted_on: date | None = None
+    starts_on: date | None = None
+    forwarded_to: str | None = None
     reason: str | None = None
     reason_text: str | None = None
-    accepted_on: date | None = None
     outcome: str | None = None
     concluded_on: date | None = None
+    mapped: dict[str, str] = {}
+    unmapped: dict[str, str] = {}
+    test: bool = False
     receipt: str | None = None
+    messages: list[MessageOut] | None = None
     history: list[StepOut]
     commands: list[str]
     links: dict[str, LinkOut]
@@ -171,17 +202,3 @@ class PersonOut(BaseModel):
     identity: dict[str, Any]
     contact: dict[str, Any]
     notes: dict[str, Any]
-
-
-class AcceptIn(Strict):
-    """coordinator_id: whose case-load; the reader's own when left out. accepted_on: today when left out."""
-
-    accepted_on: Day | None = None
-    coordinator_id: Annotated[str, Field(max_length=64)] | None = None
-
-
-class DeclineIn(Strict):
-    """reason: coded; text: for the sender alone."""
-
-    reason: Code
-    text: Annotated[LongText, Field(max_length=1000)] = ""

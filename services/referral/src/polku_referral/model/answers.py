@@ -13,7 +13,7 @@ from polku_events.referral import (
     ReferralWithdrawn,
 )
 from polku_events.refusals import Refused
-from polku_referral.model.referral import COMMANDS, Decided, Referral, about, check, step
+from polku_referral.model.referral import COMMANDS, Decided, Referral, about, check, commands_of, step
 
 
 def accept(
@@ -85,9 +85,10 @@ def confirm_withdrawal(referral: Referral, *, on: date, at: datetime, by: str) -
 def map_codes(referral: Referral, *, known: Mapping[str, str], at: datetime, by: str) -> Decided:
     """The sender's codes that nobody knew are given known ones. known: field → code, for `route` and `service`.
 
-    Raises Refused when no code was unknown, or some still would be.
+    Raises Refused when no code was unknown, or some still would be, and when the referral is answered already.
     """
-    if not referral.unmapped or set(known) != set(referral.unmapped):
+    if "map-codes" not in commands_of(referral) or set(known) != set(referral.unmapped):
         raise Refused("wrong-state")
-    after = step(referral, "codes-mapped", at, by, "project", unmapped={}, **known)
+    mapped = {**referral.mapped, **referral.unmapped}
+    after = step(referral, "codes-mapped", at, by, "project", mapped=mapped, unmapped={}, **known)
     return after, [ReferralCodesMapped(**about(referral), route=after.route, service=after.service)]

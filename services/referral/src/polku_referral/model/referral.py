@@ -69,7 +69,8 @@ class Referral(Aggregate):
     pathway's end. answer_due: the day by which the project answers; sender_due: by which the sender answers a
     question; expires_on: the last day before it ends unanswered. stands_since: the day since which the project's
     time stands, because of a question. reminded: the highest level that was told of the present wait, 0–2.
-    unmapped: field → the sender's own code that stands for nothing known yet. client_id: the machine that sent it.
+    mapped, unmapped: field → the sender's own code, which stands for the value of that field, or for nothing known
+    yet. client_id: the machine that sent it. changed_at: when the last line of the history was written.
     """
 
     external_id: str
@@ -88,6 +89,7 @@ class Referral(Aggregate):
     expires_on: date | None = None
     stands_since: date | None = None
     reminded: int = 0
+    mapped: Mapping[str, str] = Field(default_factory=dict)
     unmapped: Mapping[str, str] = Field(default_factory=dict)
     state: State = "received"
     coordinator_id: str | None = None
@@ -99,6 +101,7 @@ class Referral(Aggregate):
     outcome: str | None = None
     concluded_on: date | None = None
     history: tuple[Step, ...] = ()
+    changed_at: datetime | None = None
 
 
 Decided = tuple[Referral, list[EventData]]
@@ -118,6 +121,7 @@ def receive(
     referred_on: date,
     answer_due: date,
     expires_on: date | None = None,
+    mapped: Mapping[str, str] | None = None,
     unmapped: Mapping[str, str] | None = None,
     test: bool = False,
     at: datetime,
@@ -141,8 +145,10 @@ def receive(
         received_at=at,
         answer_due=answer_due,
         expires_on=expires_on,
+        mapped=mapped or {},
         unmapped=unmapped or {},
         history=(Step(kind="received", at=at, by=by, party="sender"),),
+        changed_at=at,
     )
     event = ReferralReceived(
         referral_id=referral.id,
@@ -170,6 +176,14 @@ def conclude(referral: Referral, *, outcome: str, on: date, at: datetime) -> Dec
     return after, [ReferralConcluded(**about(referral), outcome=outcome, concluded_on=on)]
 
 
+def commands_of(referral: Referral) -> tuple[str, ...]:
+    """What the project may do now: with codes that nobody knows, everything but accepting."""
+    commands = COMMANDS[referral.state]
+    if not referral.unmapped or "accept" not in commands:
+        return commands
+    return (*(command for command in commands if command != "accept"), "map-codes")
+
+
 def about(referral: Referral) -> dict[str, str]:
     """What every event about a referral begins with."""
     return {"referral_id": referral.id, "person_id": referral.person_id, "programme": referral.programme}
@@ -184,4 +198,4 @@ def check(referral: Referral, command: str, allowed: Mapping[State, tuple[str, .
 def step(referral: Referral, kind: str, at: datetime, by: str | None, party: Party, **changes: object) -> Referral:
     """The referral after one event, with a line of history."""
     history = (*referral.history, Step(kind=kind, at=at, by=by, party=party))
-    return referral.model_copy(update={"version": referral.version + 1, "history": history, **changes})
+    return referral.model_copy(update={"version": referral.version + 1, "history": history, "changed_at": at, **changes})
