@@ -132,6 +132,7 @@ class Repository:
         )
         await referrals.create_index([("programme", ASCENDING), ("state", ASCENDING), ("answer_due", ASCENDING)])
         await referrals.create_index([("organisation_id", ASCENDING), ("state", ASCENDING)])
+        await referrals.create_index([("organisation_id", ASCENDING), ("changed_at", ASCENDING)])
         for day in ("answer_due", "sender_due"):  # by these the clock finds those whose day has come
             await referrals.create_index([("state", ASCENDING), ("reminded", ASCENDING), (day, ASCENDING)])
         await referrals.create_index([("state", ASCENDING), ("expires_on", ASCENDING)])
@@ -185,6 +186,15 @@ class Repository:
     async def count_late(self, scope: Scope) -> int:
         """How many of those that the reader may see were not answered in time, and still are not."""
         return await self.database[REFERRALS].count_documents({**scope, **_standing(LATE)})
+
+    async def where(
+        self, scope: Scope, filters: Sequence[Scope], order: Sequence[tuple[str, int]], limit: int
+    ) -> list[Referral]:
+        """Those in the scope for which all filters hold."""
+        return await self.referrals.find({"$and": [scope, *filters]}, sort=order, limit=limit)
+
+    async def count_where(self, scope: Scope, filters: Sequence[Scope]) -> int:
+        return await self.database[REFERRALS].count_documents({"$and": [scope, *filters]})
 
     async def of_person(self, person_id: str, scope: Scope) -> list[Referral]:
         return await self.referrals.find({**scope, "person_id": person_id}, sort=[("_id", DESCENDING)], limit=50)

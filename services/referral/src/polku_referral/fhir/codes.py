@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from polku_referral.model.referral import State
+from polku_referral.model.directory import Organisation
 
 FHIR_VERSION = "4.0.1"
 IDENTITY_CODE = "urn:oid:1.2.246.21"
@@ -27,7 +27,7 @@ Profile = Literal["sdoh", "bser"]
 PRIORITIES = {"routine": "normal", "urgent": "urgent"}
 """ServiceRequest.priority → urgency."""
 
-ORDER: Mapping[State, str] = {
+ORDER: Mapping[str, str] = {
     "received": "active",
     "question": "active",
     "waitlisted": "active",
@@ -50,8 +50,8 @@ class Fulfilment(NamedTuple):
     business: str | None = None
 
 
-_BOTH: dict[State, Fulfilment] = {"waitlisted": Fulfilment("on-hold")}
-TASK: Mapping[Profile, Mapping[State, Fulfilment]] = {
+_BOTH = {"waitlisted": Fulfilment("on-hold")}
+TASK: Mapping[Profile, Mapping[str, Fulfilment]] = {
     "sdoh": _BOTH
     | {
         "received": Fulfilment("requested"),
@@ -97,7 +97,11 @@ class Own:
         """The system of an organisation's own ids of referrals."""
         return f"{self.base}/sid/referral/{organisation_id}"
 
+    def senders_codes(self, organisation_id: str) -> str:
+        """The system of codes that an organisation has sent and its map of codes has explained, or not yet."""
+        return f"{self.base}/sid/codes/{organisation_id}"
 
-def states_of(statuses: Mapping[State, str], wanted: str) -> list[State]:
-    """The states that are told by a status; none when no state is."""
-    return [state for state, status in statuses.items() if status == wanted]
+
+def profile_of(organisation: Organisation | None) -> Profile:
+    """The profile that a partner has chosen; `sdoh` for those that have not."""
+    return "bser" if getattr(organisation, "fhir_profile", None) == "bser" else "sdoh"

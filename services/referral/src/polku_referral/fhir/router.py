@@ -1,0 +1,260 @@
+"""HTTP of the FHIR R4 door (docs/fhir.md): the rights, the intake and the commands are those of the JSON door."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import format_datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+from starlette.requests import Request
+from starlette.responses import Response
+
+from polku_events.refusals import Refused
+from polku_referral import sending, views
+from polku_referral.api import AtDesk
+from polku_referral.checks import checked
+from polku_referral.desk import Desk
+from polku_referral.fhir import codes, search
+from polku_referral.fhir.capability import capability
+from polku_referral.fhir.models import written
+from polku_referral.fhir.negotiation import acceptable
+from polku_referral.fhir.outcomes import BASE, MEDIA_TYPE, own_of
+from polku_referral.fhir.reading import Told, read
+from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
+from polku_referral.fhir.writing import Resource, Writer
+from polku_referral.intake import Accepted, Submission, sha256
+from polku_referral.model.identity import Which
+from polku_referral.repository import scope_of
+from polku_referral.texts import WRONG, as_problem
+from polku_referral.wire import ReferralIn, ReferralOut
+from polku_referral.wishes import AnswerIn, WithdrawIn
+from polku_runtime.access import Principal
+from polku_runtime.aggregates import LostRace
+from polku_web.doors import client, expected_version
+from polku_web.paging import Window, page
+from polku_web.problems import Error, Problem, from_validation
+
+router = APIRouter(prefix=BASE, include_in_schema=False, dependencies=[Depends(acceptable)])
+
+Sender = Annotated[Principal, Depends(client("referrals:write"))]
+Reader = Annotated[Principal, Depends(client("referrals:read"))]
+Sent = Mapping[str, Any]
+TAKEN_BACK = ("accepted", "withdrawal-requested", "concluded")
+"""States in which the sender asks for what it could take back before."""
+
+
+async def writer_for(request: Request) -> Writer:
+    """How this caller is written to: after the caller is known."""
+    who: Principal = request.state.principal
+    desk: Desk = request.app.state.desk
+    organisation = await desk.directory.organisations.get(who.organisation_id or "")
+    lang = request.state.lang
+    return Writer(
+        own=own_of(request),
+        base=request.app.state.settings.base_url + BASE,
+        organisation_id=who.organisation_id or "",
+        profile=codes.profile_of(organisation),
+        label=lambda name, code: desk.codes.label(name, code, lang),
+    )
+
+
+@router.get("/metadata")
+async def metadata(request: Request) -> Response:
+    """What this door can do, for everybody."""
+    origin = request.app.state.settings.base_url
+    return _answer(capability(origin, origin + BASE))
+
+
+@router.post("/ServiceRequest")
+async def create(
+    request: Request, who: Sender, desk: AtDesk, if_none_exist: Annotated[str | None, Header()] = None
+) -> Response:
+    """One referral. Repeating is safe: the same content gets the same answer."""
+    writer = await writer_for(request)
+    sent = await _sent(request, "ServiceRequest")
+    shown, is_new = await _taken(request, who, desk, writer, sent, lambda _: if_none_exist)
+    headers = {"location": f"{writer.base}/ServiceRequest/{shown.id}"}
+    return _answer(writer.order(shown), shown, 201 if is_new else 200, headers)
+
+
+@router.post("")
+@router.post("/")
+async def transaction(request: Request, who: Sender, desk: AtDesk) -> Response:
+    """One referral with all that belongs to it, all or nothing."""
+    writer = await writer_for(request)
+    sent = await _sent(request, "Bundle")
+    shown, is_new = await _taken(request, who, desk, writer, sent, _condition)
+    kept = {"ServiceRequest": writer.order(shown), "Task": writer.task(shown)}
+    entry = [_entry(kept.get(one["resource"]["resourceType"]), shown, is_new, writer.base) for one in sent["entry"]]
+    return _answer({"resourceType": "Bundle", "type": "transaction-response", "entry": entry})
+
+
+@router.get("/ServiceRequest/{referral_id}")
+async def one_order(request: Request, who: Reader, desk: AtDesk, referral_id: str) -> Response:
+    """What was asked for, with the receipt."""
+    writer = await writer_for(request)
+    kept = await desk.find(who, referral_id)
+    shown = views.referral(kept.referral, who, receipt=await desk.receipt(kept))
+    return _answer(writer.order(shown), shown)
+
+
+@router.get("/Task/{referral_id}")
+async def one_task(request: Request, who: Reader, desk: AtDesk, referral_id: str) -> Response:
+    """Where it stands. `ETag` holds the version that an update takes in `If-Match`."""
+    writer = await writer_for(request)
+    kept = await desk.find(who, referral_id)
+    shown = views.referral(kept.referral, who, messages=await desk.messages(who, kept))
+    return _answer(writer.task(shown), shown)
+
+
+@router.get("/ServiceRequest")
+async def find_orders(request: Request, who: Reader, desk: AtDesk) -> Response:
+    return await _found("ServiceRequest", request, who, desk)
+
+
+@router.get("/Task")
+async def find_tasks(request: Request, who: Reader, desk: AtDesk) -> Response:
+    """What has changed since: by `_lastUpdated`, oldest change first."""
+    return await _found("Task", request, who, desk)
+
+
+@router.put("/Task/{referral_id}")
+async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: str) -> Response:
+    """The sender takes the referral back, asks for it, or answers a question. Raises Problem 412 after a lost race."""
+    writer = await writer_for(request)
+    sent = await _sent(request, "Task")
+    kept = await desk.find(who, referral_id)
+    shown = views.referral(kept.referral, who, messages=await desk.messages(who, kept))
+    seen = _seen(request, sent)
+    wish, told = wish_of(sent, writer.own, shown, seen)
+    if sent.get("id") != referral_id:
+        raise Problem(422, "invalid", errors=[_unlike("/id")])
+    if seen == shown.version:
+        present = json.loads(written(writer.task(shown)))
+        refuse_other_changes(sent, present)
+        if isinstance(wish, WithdrawIn) and sent["status"] == present["status"]:
+            wish = None
+    elif wish is None:
+        raise Problem(412, "lost-race")
+    if wish is not None:
+        with _refusals(told):
+            after = await _command(desk, who, shown, seen, wish)
+        shown = views.referral(after, who)
+    return _answer(writer.task(shown), shown)
+
+
+async def _command(desk: Desk, who: Principal, shown: ReferralOut, seen: int, wish: Wish) -> Any:
+    if isinstance(wish, AnswerIn):
+        return await sending.answer(desk, who, shown.id, seen, wish)
+    command = sending.request_withdrawal if shown.state in TAKEN_BACK else sending.withdraw
+    return await command(desk, who, shown.id, seen, wish)
+
+
+async def _taken(
+    request: Request, who: Principal, desk: Desk, writer: Writer, sent: Sent, condition_of: Callable[[Sent], str | None]
+) -> tuple[ReferralOut, bool]:
+    """The referral as its sender sees it, and whether it is new."""
+    body, told = read(sent, writer.own, writer.organisation_id)
+    condition = condition_of(sent)
+    if condition is not None:
+        external_id = search.only_identifier(condition, writer)
+        found = await desk.listed(who, Window(None, 1), state=None, external_id=external_id) if external_id else None
+        if found is not None and found.items:
+            kept = await desk.find(who, found.items[0].id)
+            return views.referral(kept.referral, who, receipt=await desk.receipt(kept)), False
+    with _refusals(told):
+        accepted = await _submitted(request, who, desk, body)
+    return views.referral(accepted.referral, who, receipt=accepted.receipt), accepted.is_new
+
+
+async def _submitted(request: Request, who: Principal, desk: Desk, body: ReferralIn) -> Accepted:
+    which: Which = "artificial" if who.test else request.app.state.settings.identity_codes
+    return await desk.intake.receive(
+        Submission(
+            body=body,
+            identity=checked(body, desk.codes, which, desk.today),
+            organisation_id=who.organisation_id or "",
+            client_id=who.id,
+            raw_sha256=sha256(await request.body()),
+            idempotency_key=None,
+            test=who.test,
+        )
+    )
+
+
+async def _found(kind: search.Kind, request: Request, who: Principal, desk: Desk) -> Response:
+    writer = await writer_for(request)
+    asked = search.asked(kind, request.query_params, writer)
+    scope = scope_of(who)
+    rows = await desk.repository.where(scope, asked.filters + asked.beyond, asked.order, asked.part.fetch)
+    part = page(rows, asked.part, lambda row: ((row.changed_at or row.received_at).isoformat(), row.id))
+    total = await desk.repository.count_where(scope, asked.filters) if asked.counted else None
+    links = {"self": asked.link(f"{writer.base}/{kind}")}
+    if part.next is not None:
+        links["next"] = asked.link(f"{writer.base}/{kind}", part.next)
+    write = writer.task if kind == "Task" else writer.order
+    return _answer(writer.searchset([write(views.referral(row, who)) for row in part.items], total, links))
+
+
+async def _sent(request: Request, kind: str) -> dict[str, Any]:
+    """The body, which the edge has found to be strict JSON. Raises Problem 422 unless it says to be of this kind."""
+    raw = await request.body()
+    sent = json.loads(raw) if raw else None
+    if not isinstance(sent, dict):
+        raise from_validation([{"type": "model_type" if raw else "missing", "loc": ("body",)}])
+    if sent.get("resourceType") != kind:
+        raise Problem(422, "invalid", errors=[_unlike("/resourceType")])
+    return sent
+
+
+def _unlike(pointer: str) -> Error:
+    return Error(pointer, "not-valid", WRONG["not-valid"])
+
+
+def _condition(bundle: Sent) -> str | None:
+    """`ifNoneExist` of the ServiceRequest's entry. bundle: one that was read."""
+    requests = (entry["request"] for entry in bundle["entry"])
+    return next((one.get("ifNoneExist") for one in requests if one["url"] == "ServiceRequest"), None)
+
+
+def _entry(resource: Resource | None, shown: ReferralOut, is_new: bool, base: str) -> Resource:
+    """What became of one entry. What the referral keeps of the others is not read back by any address."""
+    status = "201 Created" if is_new else "200 OK"
+    if resource is None:
+        return {"response": {"status": status}}
+    location = f"{base}/{resource['resourceType']}/{shown.id}"
+    told = {"status": status, "location": location, "etag": f'W/"{shown.version}"'}
+    return {"resource": resource, "response": {**told, "lastModified": resource["meta"]["lastUpdated"]}}
+
+
+def _answer(
+    resource: Resource, shown: ReferralOut | None = None, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    told = dict(headers or {})
+    if shown is not None:
+        told["etag"] = f'W/"{shown.version}"'
+        told["last-modified"] = format_datetime(shown.history[-1].at, usegmt=True)
+    return Response(written(resource), status, headers=told, media_type=MEDIA_TYPE)
+
+
+def _seen(request: Request, sent: Sent) -> int:
+    """The version in `If-Match`; without one that of the Task that is sent back. Raises Problem 428 without both."""
+    meta = sent.get("meta")
+    stated = meta.get("versionId") if isinstance(meta, dict) else None
+    if "if-match" not in request.headers and isinstance(stated, str) and stated.isascii() and stated.isdigit():
+        return int(stated[:9])
+    return expected_version(request)
+
+
+@contextmanager
+def _refusals(told: Told) -> Iterator[None]:
+    """Tells a rule's no at the element that it is about; a lost race as FHIR tells it."""
+    try:
+        yield
+    except LostRace:
+        raise Problem(412, "lost-race") from None
+    except Refused as refused:
+        problem = as_problem(refused)
+        problem.errors = tuple(told.placed(error) for error in problem.errors)
+        raise problem from None

@@ -1,0 +1,165 @@
+"""A referral as resources for its sender: the order that was sent, and the Task that says where it stands.
+
+Made from what the JSON door would show the same reader, so that both show the same, and nothing of the person.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from polku_referral.fhir import codes
+from polku_referral.fhir.codes import Own, Profile
+from polku_referral.model.referral import UNKNOWN
+from polku_referral.wire import ReferralOut
+
+Resource = dict[str, Any]
+_PRIORITY = {urgency: priority for priority, urgency in codes.PRIORITIES.items()}
+_REASONS: Mapping[str, str] = {
+    "declined": "decline_reason",
+    "withdrawn": "withdraw_reason",
+    "withdrawal-requested": "withdraw_reason",
+}
+"""State → the list that its coded reason is of."""
+_EXPLAINED = ("question", "waitlisted", "forwarded", "expired")
+"""States that Task.status does not tell apart: the state itself is the reason."""
+_DAYS = ("answer_due", "sender_due", "review_on", "starts_on")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """base: of the FHIR addresses. label: (code list, code) → words in the reader's language."""
+
+    own: Own
+    base: str
+    organisation_id: str
+    profile: Profile
+    label: Callable[[str, str], str]
+
+    def order(self, shown: ReferralOut) -> Resource:
+        """The ServiceRequest: what was asked for, with the receipt when `shown` has it."""
+        receipt = [self._extension("receipt", "valueString", shown.receipt)] if shown.receipt else []
+        return {
+            "resourceType": "ServiceRequest",
+            **self._identity(shown),
+            **_unless_empty(extension=receipt),
+            "status": codes.ORDER[shown.state],
+            "intent": "order",
+            "category": [self._concept("programme", shown.programme), self._sent(shown, "route", shown.route)],
+            "priority": _PRIORITY.get(shown.urgency, "routine"),
+            "code": self._sent(shown, "service", shown.service),
+            "subject": self._person(shown),
+            "authoredOn": shown.referred_on.isoformat(),
+            "requester": self._requester(),
+        }
+
+    def task(self, shown: ReferralOut) -> Resource:
+        """The Task: how far the receiver is, in the words of the partner's profile."""
+        fulfilment = codes.TASK[self.profile][shown.state]
+        business = self._concept("state", shown.state)
+        if fulfilment.business is not None:
+            business["coding"].insert(0, {"system": codes.BSER, "code": fulfilment.business})
+        return {
+            "resourceType": "Task",
+            **self._identity(shown),
+            **_unless_empty(extension=self._extensions(shown)),
+            "status": fulfilment.status,
+            **_unless_empty(statusReason=self._reason(shown)),
+            "businessStatus": business,
+            "intent": "order",
+            "priority": _PRIORITY.get(shown.urgency, "routine"),
+            "code": {"coding": [{"system": codes.TASK_CODE, "code": "fulfill"}]},
+            "focus": {"reference": f"ServiceRequest/{shown.id}"},
+            "for": self._person(shown),
+            **_unless_empty(executionPeriod=_period(shown.accepted_on, shown.concluded_on)),
+            "authoredOn": shown.received_at.isoformat(),
+            "lastModified": shown.history[-1].at.isoformat(),
+            "requester": self._requester(),
+            "owner": {"display": self.label("programme", shown.programme)},
+            **_unless_empty(note=self._notes(shown), output=self._output(shown)),
+        }
+
+    def searchset(self, resources: Sequence[Resource], total: int | None, links: Mapping[str, str]) -> Resource:
+        """What was found, with links to this part of it and to the next."""
+        entry = [
+            {
+                "fullUrl": f"{self.base}/{one['resourceType']}/{one['id']}",
+                "resource": one,
+                "search": {"mode": "match"},
+            }
+            for one in resources
+        ]
+        link = [{"relation": name, "url": address} for name, address in links.items()]
+        counted = {} if total is None else {"total": total}
+        return {"resourceType": "Bundle", "type": "searchset", **counted, "link": link, **_unless_empty(entry=entry)}
+
+    def _identity(self, shown: ReferralOut) -> Resource:
+        meta = {"versionId": str(shown.version), "lastUpdated": shown.history[-1].at.isoformat()}
+        identifier = {"system": self.own.referrals(self.organisation_id), "value": shown.external_id}
+        return {"id": shown.id, "meta": meta, "identifier": [identifier]}
+
+    def _person(self, shown: ReferralOut) -> Resource:
+        """Whom it is about, by the code that people say to each other; nothing that a register knows."""
+        return {"type": "Patient", "display": shown.case_code}
+
+    def _requester(self) -> Resource:
+        return {"reference": f"Organization/{self.organisation_id}"}
+
+    def _concept(self, name: str, code: str, text: str | None = None) -> Resource:
+        label = self.label(name, code)
+        coding = {"system": self.own.codes(name.replace("_", "-")), "code": code, "display": label}
+        return {"coding": [coding], "text": text or label}
+
+    def _sent(self, shown: ReferralOut, name: str, code: str) -> Resource:
+        """A code, with the sender's own beside it where that stands for it."""
+        concept = self._concept(name, code) if code != UNKNOWN else {"coding": []}
+        sent = {**shown.mapped, **shown.unmapped}.get(name)
+        if sent is not None:
+            concept["coding"].append({"system": self.own.senders_codes(self.organisation_id), "code": sent})
+        return concept
+
+    def _reason(self, shown: ReferralOut) -> Resource | None:
+        name = _REASONS.get(shown.state)
+        said = [message.text for message in shown.messages or () if message.party == "project"]
+        if name is not None and shown.reason is not None:
+            return self._concept(name, shown.reason, shown.reason_text)
+        if shown.state in _EXPLAINED:
+            return self._concept("state", shown.state, said[-1] if said and shown.state != "expired" else None)
+        return None
+
+    def _extensions(self, shown: ReferralOut) -> list[Resource]:
+        days = [(name, getattr(shown, name)) for name in _DAYS]
+        found = [
+            self._extension(name.replace("_", "-"), "valueDate", day.isoformat())
+            for name, day in days
+            if day is not None
+        ]
+        if shown.forwarded_to is not None:
+            found.append(self._extension("forwarded-to", "valueCode", shown.forwarded_to))
+        return found + [self._extension("command", "valueCode", command) for command in shown.commands]
+
+    def _extension(self, name: str, kind: str, value: str) -> Resource:
+        return {"url": self.own.extension(name), kind: value}
+
+    def _notes(self, shown: ReferralOut) -> list[Resource]:
+        return [
+            {"authorString": message.party, "time": message.at.isoformat(), "text": message.text}
+            for message in shown.messages or ()
+        ]
+
+    def _output(self, shown: ReferralOut) -> list[Resource]:
+        if shown.outcome is None:
+            return []
+        kind = {"coding": [{"system": self.own.codes("task-output"), "code": "outcome"}]}
+        return [{"type": kind, "valueCodeableConcept": self._concept("outcome", shown.outcome)}]
+
+
+def _period(start: date | None, end: date | None) -> Resource | None:
+    if start is None:
+        return None
+    return {"start": start.isoformat(), **({"end": end.isoformat()} if end is not None and end >= start else {})}
+
+
+def _unless_empty(**elements: Any) -> Resource:
+    """FHIR knows no empty element."""
+    return {name: value for name, value in elements.items() if value}
