@@ -1,4 +1,4 @@
-"""The referral service alone on a loopback port, for tests that call it with clients of any kind."""
+"""The referral service alone, API and worker, on a loopback port: for tests that call it with clients of any kind."""
 
 import asyncio
 import secrets
@@ -20,13 +20,15 @@ from pymongo import MongoClient
 
 from polku_client import Client
 from polku_embedded.servers import free_port
-from polku_referral.app import create_api
+from polku_referral.app import create_api, create_worker
 from polku_referral.model.directory import Client as Machine
 from polku_referral.model.directory import Organisation, Staff, announce_organisation, announce_staff
 from polku_referral.settings import ReferralSettings
+from polku_runtime import topics
 from polku_runtime.access import Session, SessionSeal
 from polku_runtime.effects import system_effects
 
+ROOT = Path(__file__).parent.parent
 T = TypeVar("T")
 SCOPES = ("referrals:write", "referrals:read")
 COORDINATOR = "0197aaaa-0000-7000-8000-000000000001"
@@ -91,7 +93,7 @@ class Serving:
 
 
 @contextmanager
-def serving(mongo_address: str, folder: Path) -> Iterator[Serving]:
+def serving(mongo_address: str, kafka_address: str, folder: Path) -> Iterator[Serving]:
     """Runs the service in a thread; its databases are dropped afterwards."""
     port, namespace = free_port(), f"s{secrets.token_hex(4)}"
     (folder / "master.key").write_bytes(secrets.token_bytes(96))
@@ -99,6 +101,8 @@ def serving(mongo_address: str, folder: Path) -> Iterator[Serving]:
         {
             "namespace": namespace,
             "mongo": mongo_address,
+            "kafka": kafka_address,
+            "webhook_allow": "127.0.0.1",
             "base_url": f"http://127.0.0.1:{port}",
             "session_keys": Fernet.generate_key().decode(),
             "master_key_file": folder / "master.key",
@@ -113,15 +117,21 @@ def serving(mongo_address: str, folder: Path) -> Iterator[Serving]:
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="on"))
 
     async def run() -> None:
+        plan = topics.read(ROOT / "deploy" / "kafka" / "topics.yaml")
+        await topics.apply(kafka_address, namespace, plan, single_node=True)
         running = asyncio.create_task(server.serve())
         while not server.started and not running.done():
             await asyncio.sleep(0.01)
+        stop = asyncio.Event()
+        working = asyncio.create_task(create_worker(settings).run(stop))
         await app.state.desk.repository.create_indexes()
         await app.state.directory.create_indexes()
         await _staff(app)
         ready.append((app, asyncio.get_running_loop()))
         started.set()
         await running
+        stop.set()
+        await working
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()

@@ -5,9 +5,11 @@ from polku_client.feed import Event
 from polku_client.problems import FieldError, Misconfigured, NotAnswered, PolkuError, PolkuProblem
 from polku_client.receipts import InvalidReceipt, Receipt, verify_receipt
 from polku_client.results import Checked, Message, Referral, Step
-from polku_client.webhooks import WebhookRefused, verify_webhook
+from polku_client.signatures import WebhookRefused, verify_webhook
+from polku_client.webhooks import Attempt, Webhook
 
 __all__ = [
+    "Attempt",
     "Checked",
     "Client",
     "Event",
@@ -21,6 +23,7 @@ __all__ = [
     "Receipt",
     "Referral",
     "Step",
+    "Webhook",
     "WebhookRefused",
     "encode",
     "verify_receipt",

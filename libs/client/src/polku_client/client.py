@@ -13,6 +13,7 @@ from polku_client.connection import Connection, Sleep
 from polku_client.feed import LONGEST_WAIT_S, Event, read_feed
 from polku_client.keys import KeySource, read_key
 from polku_client.results import Checked, Referral
+from polku_client.webhooks import Webhooks
 
 API = "/referral/api/v1"
 AGENT = "polku-client/0.1.0"
@@ -55,6 +56,8 @@ class Client:
             patience_s=patience_s,
             sleep=sleep,
         )
+
+        self.webhooks = Webhooks(self._send)
 
     def __enter__(self) -> Self:
         return self

@@ -45,6 +45,11 @@ class Event:
     def version(self) -> int | None:
         return self.data.get("version")
 
+    @property
+    def challenge(self) -> str | None:
+        """What a new webhook answers with, as the whole body, to show that it wants to be one."""
+        return self.data.get("challenge")
+
 
 Page = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Asks for one page: query → body."""

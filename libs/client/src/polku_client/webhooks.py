@@ -1,68 +1,108 @@
-"""Webhooks (Standard Webhooks 1.0.0): is this delivery really Polku's, and what does it say?"""
+"""A sender's webhooks: registered, verified, their secrets changed, what was tried looked at and sent again."""
 
-import base64
-import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from standardwebhooks import Webhook, WebhookVerificationError
+import httpx
 
-from polku_client.feed import Event
-from polku_client.problems import PolkuError
-
-TOLERANCE_S = 300
-"""The library's own: an older delivery may be one that somebody else has kept and sends again."""
-SECRET, PUBLIC = "whsec_", "whpk_"
+Send = Callable[..., httpx.Response]
 
 
-class WebhookRefused(PolkuError):
-    """Nothing shows that this comes from Polku: answer 401 and do nothing."""
+@dataclass(frozen=True)
+class Webhook:
+    """state: `unverified` until the address has answered the challenge, `active`, or `disabled` with its cause.
 
-
-def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str | Sequence[str]) -> Event:
-    """The event in a delivery, if one of the secrets signed it in the last five minutes.
-
-    body: the bytes as they came, before any JSON reader. secret: `whsec_…` (v1, shared) or `whpk_…` (v1a, public);
-    several while one is changed for another. Raises WebhookRefused.
-
-    The same `id` may come again: what was handled once needs only a 2xx.
+    secret: what deliveries are verified with, `whsec_…` or `whpk_…`; told once, when it is made or changed.
     """
-    sent = {name.lower(): value for name, value in headers.items()}
-    secrets = [secret] if isinstance(secret, str) else secret
-    if not any(_signed(body, sent, one) for one in secrets):
-        raise WebhookRefused("no signature of this delivery fits")
-    try:
-        return Event.read({**json.loads(body), "id": sent["webhook-id"]})
-    except (ValueError, TypeError, KeyError):
-        raise WebhookRefused("this is signed, but it is no event") from None
+
+    id: str
+    url: str
+    state: str
+    events: tuple[str, ...]
+    scheme: str
+    cause: str | None
+    said: Mapping[str, Any]
+    secret: str | None = None
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> Self:
+        return cls(
+            id=said["id"],
+            url=said["url"],
+            state=said["state"],
+            events=tuple(said["events"]),
+            scheme=said["scheme"],
+            cause=said.get("cause"),
+            said={name: value for name, value in said.items() if name != "verify_with"},
+            secret=said.get("verify_with"),
+        )
 
 
-def _signed(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
-    try:
-        if secret.startswith(PUBLIC):
-            return _signed_by_key(body, headers, base64.b64decode(secret.removeprefix(PUBLIC)))
-        Webhook(secret).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError, TypeError):  # the last two: what is no base64, number or pair
-        return False
-    return True
+@dataclass(frozen=True)
+class Attempt:
+    """One try of one delivery. status: of the answer; error: what kept one from arriving."""
+
+    delivery: str
+    type: str
+    number: int
+    at: datetime
+    status: int | None
+    error: str | None
 
 
-def _signed_by_key(body: bytes, headers: Mapping[str, str], key: bytes) -> bool:
-    """v1a: Ed25519 over id, time and body. The library knows only the shared secrets of v1."""
-    at = headers.get("webhook-timestamp", "")
-    if not at.isdigit() or abs(time.time() - int(at)) > TOLERANCE_S:
-        return False
-    signed = f"{headers.get('webhook-id', '')}.{at}.".encode() + body
-    signer = Ed25519PublicKey.from_public_bytes(key)
-    for one in headers.get("webhook-signature", "").split(" "):
-        version, _, signature = one.partition(",")
-        if version != "v1a":
-            continue
-        try:
-            signer.verify(base64.b64decode(signature), signed)
-        except InvalidSignature:
-            continue
-        return True
-    return False
+class Webhooks:
+    """`client.webhooks`. All raise PolkuProblem."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def register(self, url: str, events: Sequence[str] = (), scheme: str = "v1") -> Webhook:
+        """A new webhook, with its secret. The address hears a `webhook.challenge` and answers with it.
+
+        events: those that it wants; all when none is named. scheme: `v1`, a shared secret, or `v1a`, a public key.
+        """
+        return self._webhook("POST", "", json={"url": url, "events": list(events), "scheme": scheme})
+
+    def list(self) -> list[Webhook]:
+        return [Webhook.read(one) for one in self._send("GET", "/webhooks").json()["items"]]
+
+    def get(self, webhook_id: str) -> Webhook:
+        return self._webhook("GET", f"/{webhook_id}")
+
+    def verify(self, webhook_id: str) -> Webhook:
+        """Asks for a new challenge."""
+        return self._webhook("POST", f"/{webhook_id}/verify")
+
+    def rotate(self, webhook_id: str) -> str:
+        """A new secret. For a day the old one signs beside it: give both to `verify_webhook` until then."""
+        return str(self._send("POST", f"/webhooks/{webhook_id}/rotate").json()["verify_with"])
+
+    def enable(self, webhook_id: str) -> Webhook:
+        """Goes on with a disabled one from where it stopped."""
+        return self._webhook("POST", f"/{webhook_id}/enable")
+
+    def remove(self, webhook_id: str) -> None:
+        """Nothing more is sent to it. The feed stays."""
+        self._send("DELETE", f"/webhooks/{webhook_id}")
+
+    def replay(self, webhook_id: str, *, after: str | None = None, since: datetime | None = None) -> None:
+        """Sends everything after a cursor of the feed, or since an instant, again; the ids stay the same."""
+        wish = {"after": after} if since is None else {"since": since.isoformat()}
+        self._send("POST", f"/webhooks/{webhook_id}/replay", json=wish)
+
+    def attempts(self, webhook_id: str) -> Iterator[Attempt]:
+        """Every try of the last 90 days, newest first."""
+        query: dict[str, str] = {}
+        while True:
+            told = self._send("GET", f"/webhooks/{webhook_id}/attempts", params=query).json()
+            for one in told["items"]:
+                at = datetime.fromisoformat(one["at"])
+                yield Attempt(one["delivery"], one["type"], one["number"], at, one.get("status"), one.get("error"))
+            if not told["next"]:
+                return
+            query = {"after": told["next"]}
+
+    def _webhook(self, method: str, path: str, **more: Any) -> Webhook:
+        return Webhook.read(self._send(method, f"/webhooks{path}", **more).json())
