@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..serving import Registered, Serving
+from ..serving import Registered, Serving, until
 from .material import CODES, referral
 
 
@@ -81,6 +81,27 @@ def test_status_by_own_ids(shell: Shell) -> None:
     assert shell.known("status", "TE-0").returncode == 1
     [told] = json.loads(shell.known("status", body["external_id"], "--json").stdout)
     assert told["external_id"] == body["external_id"]
+
+
+def test_taking_back_by_own_id(shell: Shell) -> None:
+    body = referral()
+    shell.known("push", shell.file(body))
+    done = shell.known("withdraw", body["external_id"], "--reason", "sent-in-error")
+    assert (done.returncode, "withdrawn" in done.stdout) == (0, True)
+    again = shell.known("withdraw", body["external_id"], "--reason", "sent-in-error", "--json")
+    assert (again.returncode, json.loads(again.stdout)["problem"]["code"]) == (1, "wrong-state")
+    assert shell.known("withdraw", "TE-0", "--reason", "sent-in-error").returncode == 1
+
+
+def test_events_go_on_from_the_kept_cursor(shell: Shell) -> None:
+    body = referral()
+    shell.known("push", shell.file(body))
+    kept = ("events", "--cursor-file", "cursor.txt")
+    first = until(lambda: shell.known(*kept).stdout)
+    assert first.split()[-2:] == [body["external_id"], "referral.received"]
+    assert shell.known(*kept).stdout == ""
+    [told] = [json.loads(line) for line in shell.known("events", "--json").stdout.splitlines()]
+    assert told["cursor"] == (shell.folder / "cursor.txt").read_text()
 
 
 def test_connection_by_options_and_environment(shell: Shell, polku: Serving) -> None:

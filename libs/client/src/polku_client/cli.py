@@ -116,6 +116,25 @@ def status(context: typer.Context, external_ids: ExternalIds, *, as_json: Json =
 
 
 @app.command()
+def withdraw(
+    context: typer.Context,
+    external_id: Annotated[str, typer.Argument(help="The sender's own id.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Of the code list `withdraw_reason`.")],
+    text: Annotated[str, typer.Option(help="For the project to read.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Take a referral back; one that was accepted is asked back from the project."""
+    with connected(context, as_json=as_json) as client:
+        found = client.find(external_id)
+        if found is None:
+            raise Misconfigured(f"no referral is known by the id {external_id}")
+        withdrawing = client.withdraw if found.state != "accepted" else client.request_withdrawal
+        after = withdrawing(found, reason, text)
+    report.out(report.shown(after)) if as_json else report.show_referrals([after])
+
+
+@app.command()
 def events(
     context: typer.Context,
     *,
