@@ -42,6 +42,17 @@ class Metrics:
             ["service"],
             registry=self.registry,
         )
+        self.webhook_attempts = Counter(
+            "polku_webhook_attempts",
+            "Posts to webhooks, by what became of them",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.webhook_overdue = Gauge(
+            "polku_webhook_overdue_seconds",
+            "For how long a delivery to a webhook that is called has been due, at most",
+            registry=self.registry,
+        )
 
     def text(self) -> bytes:
         """The exposition format that Prometheus scrapes."""

@@ -76,7 +76,7 @@ async def events(
     reading: Reading = request.app.state.feed
     channel = channel_of(who.organisation_id or "", test=who.test)
     with pymongo.timeout(DATABASE_SECONDS):
-        place = await reading.store.last(channel) if after == NOW else _place(after)
+        place = await reading.store.last(channel) if after == NOW else place_of(after)
     with reading.one_more(who.id):
         rows = await _read(request, reading.store, channel, place, limit, wait)
     if rows and after is not None and rows[0]["seq"] != place + 1:
@@ -128,7 +128,8 @@ def topic(channel: str) -> str:
     return f"feed-{channel}"
 
 
-def _place(cursor: str | None) -> int:
+def place_of(cursor: str | None) -> int:
+    """The place that a cursor of the feed names. Raises Problem 422 for anything else."""
     key = (0,) if cursor is None else decode(cursor)
     if len(key) != 1 or not isinstance(key[0], int):
         raise Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])

@@ -107,6 +107,7 @@ class FeedStore:
             return_document=ReturnDocument.AFTER,
             session=session,
         )
+        assert counter is not None  # the update makes it
         last: int = counter["seq"]
         return last
 

@@ -75,3 +75,9 @@ def item(row: Document, origin: str) -> ItemOut:
         **row["data"],
     )
     return ItemOut(id=row["_id"], type=row["type"], timestamp=row["at"], data=about)
+
+
+def body(row: Document, origin: str) -> str:
+    """A row of the feed as it is posted; the same text at every try."""
+    told = item(row, origin)
+    return WebhookBody(type=told.type, timestamp=told.timestamp, data=told.data).model_dump_json(exclude_none=True)

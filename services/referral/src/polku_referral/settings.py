@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from polku_referral.addresses import read_allowed
 from polku_runtime.settings import Settings
 
 
@@ -17,5 +18,16 @@ class ReferralSettings(Settings):
     """A production service refuses the artificial range (900–999), a test one accepts only it."""
     clock_seconds: float = Field(60, gt=0)
     """How often the worker looks for referrals whose day to answer comes near, or has passed."""
+    webhook_allow: str = ""
+    """Hosts and networks that webhooks may have although they are not public, with commas between: also over http and
+    on any port. For tests and closed networks."""
+    webhook_timeout: float = Field(20.0, gt=0)
+    """Seconds for one post to a webhook in all."""
     spare_keys: int = Field(16, ge=0)
     """Data keys made beforehand, so that a new person does not wait for one."""
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _is_readable(cls, value: str) -> str:
+        read_allowed(value)
+        return value

@@ -1,0 +1,223 @@
+"""Sends to webhooks: one lane per address, so that a slow or dead one costs the others nothing.
+
+In a lane a few referrals are in hand at once, each with its first waiting event. One worker sends at a time, by
+lease; after a crash what was in hand is sent again, so a receiver tells repeats by `webhook-id`.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+
+from polku_referral import feed_wire, signatures
+from polku_referral.addresses import judge
+from polku_referral.delivery_store import DELIVERIES
+from polku_referral.model.webhook import CHALLENGE, Webhook, next_try, proves
+from polku_referral.posting import Answer, Poster
+from polku_referral.webhook_store import WEBHOOKS
+from polku_referral.webhooks import Webhooks
+from polku_runtime.lease import RENEW_S, Lease
+from polku_runtime.metrics import Metrics
+from polku_runtime.mongo import Database, Document
+from polku_runtime.trouble import is_infrastructure, name_of
+from polku_runtime.watch import watch
+
+AT_ONCE = 4
+"""Referrals of one webhook in hand at the same time."""
+POLL_S = 5.0
+"""All lanes are looked at this often even if no change stream wakes them."""
+
+log = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another worker sends now."""
+
+
+class Delivery:
+    """The worker's task; `run` goes on until another worker holds the lease."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        webhooks: Webhooks,
+        poster: Poster,
+        origin: str,
+        lease: Lease,
+        metrics: Metrics,
+    ) -> None:
+        self.database = database
+        self.webhooks = webhooks
+        self.deliveries = webhooks.deliveries
+        self.poster = poster
+        self.origin = origin
+        self.lease = lease
+        self.metrics = metrics
+        self.effects = webhooks.effects
+        self.lanes: dict[str, asyncio.Event] = {}
+
+    async def run(self) -> None:
+        """Waits for the lease, then sends. Raises infrastructure trouble, so that the worker begins it again."""
+        while not await self.lease.hold():  # noqa: ASYNC110 - no event tells of another process's end
+            await asyncio.sleep(RENEW_S)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self.lanes = {}
+                wake = self._waker(group)
+                group.create_task(self._hold())
+                group.create_task(watch(self.database, [DELIVERIES, WEBHOOKS], lambda seen: _woken(seen, wake)))
+                group.create_task(self._poll(wake))
+        except* LeaseLost:
+            log.warning("another worker sends to webhooks now")
+        finally:
+            await self.poster.close()
+            with contextlib.suppress(Exception):  # it ends by itself when MongoDB is gone
+                await self.lease.release()
+
+    def _waker(self, group: asyncio.TaskGroup) -> Callable[[str], None]:
+        def wake(webhook_id: str) -> None:
+            if webhook_id in self.lanes:
+                self.lanes[webhook_id].set()
+            else:
+                self.lanes[webhook_id] = asyncio.Event()
+                group.create_task(self._lane(webhook_id))
+
+        return wake
+
+    async def _hold(self) -> None:
+        while await self.lease.hold():  # noqa: ASYNC110 - renewed by time
+            await asyncio.sleep(RENEW_S)
+        raise LeaseLost
+
+    async def _poll(self, wake: Callable[[str], None]) -> None:
+        while True:
+            waiting = set(await self.deliveries.waiting_webhooks()) - await self.webhooks.store.disabled_ones()
+            for webhook_id in waiting.union(await self.webhooks.store.filling()):
+                wake(webhook_id)
+            dues = [due for webhook_id in waiting if (due := await self.deliveries.next_due(webhook_id))]
+            overdue = (self.effects.now() - min(dues)).total_seconds() if dues else 0.0
+            self.metrics.webhook_overdue.set(max(0.0, overdue))
+            await asyncio.sleep(POLL_S)
+
+    async def _lane(self, webhook_id: str) -> None:
+        """Sends all that waits for one webhook, each in its turn; ends when nothing waits."""
+        woken, busy = self.lanes[webhook_id], set[str]()
+        try:
+            async with asyncio.TaskGroup() as sends:
+                while True:
+                    woken.clear()
+                    webhook = await self.ready(webhook_id)
+                    if webhook is None:
+                        return
+                    if free := AT_ONCE - len(busy):
+                        for delivery in await self.deliveries.due(webhook_id, sorted(busy), free):
+                            busy.add(delivery["order"])
+                            sends.create_task(self._send(webhook, delivery, busy, woken))
+                    pause = await self._pause(webhook_id, busy)
+                    if pause is None and not busy and not woken.is_set():
+                        return
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(woken.wait(), pause)
+        finally:
+            # Nothing is awaited since `woken` was looked at: a wake after this opens a new lane.
+            self.lanes.pop(webhook_id, None)
+
+    async def _send(self, webhook: Webhook, delivery: Document, busy: set[str], woken: asyncio.Event) -> None:
+        try:
+            await self.send(webhook, delivery)
+        finally:
+            busy.discard(delivery["order"])
+            woken.set()
+
+    async def _pause(self, webhook_id: str, busy: set[str]) -> float | None:
+        """Seconds until more can be begun; None when that is not a question of time."""
+        if len(busy) == AT_ONCE:
+            return None
+        due = await self.deliveries.next_due(webhook_id, sorted(busy))
+        return None if due is None else min(max(0.0, (due - self.effects.now()).total_seconds()), POLL_S)
+
+    async def ready(self, webhook_id: str) -> Webhook | None:
+        """The webhook when something may be sent to it, with all that was asked for made."""
+        while True:
+            webhook = await self.webhooks.store.get(webhook_id, {})
+            if webhook is None:
+                await self.deliveries.forget(webhook_id)
+                return None
+            if webhook.state == "disabled":
+                return None  # what waits goes on waiting
+            if webhook.fill is None:
+                return webhook
+            await self.webhooks.fill(webhook)
+
+    async def send(self, webhook: Webhook, delivery: Document) -> None:
+        """One try, written down, with what follows from it."""
+        body = await self._body(delivery)
+        if body is None:  # older than the feed goes back: the webhook was disabled for more than a year
+            await self.deliveries.done(delivery, "dropped")
+            return
+        try:
+            answer = await self._post(webhook, delivery, body)
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            log.exception("a webhook cannot be called", extra={"error": name_of(error)})
+            answer = Answer(None, "internal", 0)
+        await self.deliveries.tried(delivery, answer)
+        await self._settle(webhook, delivery, answer)
+
+    async def _body(self, delivery: Document) -> str | None:
+        if delivery["type"] == CHALLENGE:
+            said = {"type": CHALLENGE, "timestamp": delivery["made_at"].isoformat(), "data": {}}
+            return json.dumps({**said, "data": {"challenge": delivery["challenge"]}})
+        row = await self.webhooks.feed.row(delivery["item_id"])
+        return None if row is None else feed_wire.body(row, self.origin)
+
+    async def _post(self, webhook: Webhook, delivery: Document, body: str) -> Answer:
+        target = judge(webhook.url, self.webhooks.allowed)
+        keys = await self.webhooks.store.keys(webhook.id)
+        if isinstance(target, str):  # what the operator allows has changed since it was registered
+            return Answer(None, "address-refused", 0)
+        now = self.effects.now()
+        signed = signatures.headers(webhook.scheme, keys, delivery["item_id"], now, body)
+        headers = {"content-type": "application/json", "user-agent": "Polku-Webhooks/1", **signed}
+        return await self.poster.post(target, headers, body.encode(), now)
+
+    async def _settle(self, webhook: Webhook, delivery: Document, answer: Answer) -> None:
+        kind = delivery["type"]
+        succeeded = answer.succeeded and (kind != CHALLENGE or proves(answer.body, delivery["challenge"]))
+        self.metrics.webhook_attempts.labels("delivered" if succeeded else "failed").inc()
+        if succeeded:
+            if kind == CHALLENGE:
+                await self.webhooks.store.verified(webhook.id)
+            await self.deliveries.done(delivery, "delivered")
+            return
+        now = self.effects.now()
+        first_at = delivery.get("first_at") or now
+        if answer.status == 410 and kind != CHALLENGE:
+            await self.deliveries.put_off(delivery, first_at, now)
+            await self.webhooks.disable(webhook, "gone")
+            return
+        due = next_try(
+            kind=kind,
+            tries=delivery["tries"] + 1,
+            first_at=first_at,
+            now=now,
+            retry_after=answer.retry_after,
+            chance=self.effects.random,
+        )
+        if due is not None:
+            await self.deliveries.put_off(delivery, first_at, due)
+        elif kind == CHALLENGE:
+            await self.deliveries.done(delivery, "dropped")
+        else:
+            await self.deliveries.put_off(delivery, first_at, now)
+            await self.webhooks.disable(webhook, "failed")
+
+
+def _woken(seen: Document, wake: Callable[[str], None]) -> None:
+    """A delivery's `_id` begins with the webhook's; changes of deliveries are the lanes' own work."""
+    if seen["id"] is None or (seen["collection"] == DELIVERIES and seen["operation"] != "insert"):
+        return
+    wake(str(seen["id"]).partition(".")[0])
