@@ -83,6 +83,8 @@ def unpacked(sent: Resource) -> tuple[Message, Part | None]:
         message.wrong("/type", "unknown-code")
     for entry in bundle.parts("entry"):
         resource = entry.take("resource")
+        if not isinstance(resource, dict):  # the library would take text that holds JSON, too
+            message.wrong(entry.place("resource"), "not-valid")
         message.add(entry.take("fullUrl"), resource, entry.place("resource"))
         _check_request(entry, resource.get("resourceType") if isinstance(resource, dict) else None, message)
     order = message.only("ServiceRequest")

@@ -16,18 +16,21 @@ from fhir.resources.R4B.patient import Patient
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from fhir.resources.R4B.task import Task
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from polku_referral.texts import WRONG
 from polku_web.problems import Error, from_validation, pointer
 
-SENT = {"ServiceRequest": ServiceRequest, "Task": Task, "Bundle": Bundle}
-WITHIN = {"Patient": Patient, "Consent": Consent, "Organization": Organization}
-WRITTEN = {"OperationOutcome": OperationOutcome, "CapabilityStatement": CapabilityStatement}
-MODELS: Mapping[str, type[BaseModel]] = SENT | WITHIN | WRITTEN
-READ = SENT | WITHIN
+Models = Mapping[str, type[BaseModel]]
+SENT: Models = {"ServiceRequest": ServiceRequest, "Task": Task, "Bundle": Bundle}
+WITHIN: Models = {"Patient": Patient, "Consent": Consent, "Organization": Organization}
+WRITTEN: Models = {"OperationOutcome": OperationOutcome, "CapabilityStatement": CapabilityStatement}
+READ: Models = {**SENT, **WITHIN}
+MODELS: Models = {**READ, **WRITTEN}
 _CODES = {
     "model_field_validation.missing": "missing",
     "model_validation_format": "model_type",
+    "json_invalid": "model_type",
     "fhir-validation-wrong-resource-type": "value_error",
 }
 """The library's own types of error, in pydantic's words."""
@@ -46,13 +49,13 @@ def faults(sent: Mapping[str, Any]) -> list[Error]:
     try:
         MODELS[sent["resourceType"]].model_validate(sent)
     except ValidationError as error:
-        found = [{**one, "type": _CODES.get(one["type"], one["type"])} for one in error.errors(include_input=False)]
-        return list(from_validation([{**one, "loc": ("body", *_plain(one["loc"]))} for one in found]).errors)
+        return list(from_validation([_said(one) for one in error.errors(include_input=False)]).errors)
     return []
 
 
-def _plain(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    return tuple(name for name in place if name not in ("root", "resource_type"))
+def _said(error: ErrorDetails) -> dict[str, Any]:
+    place = (name for name in error["loc"] if name not in ("root", "resource_type"))
+    return {**error, "type": _CODES.get(error["type"], error["type"]), "loc": ("body", *place)}
 
 
 def _strange(value: object, path: list[str | int]) -> Iterator[str]:

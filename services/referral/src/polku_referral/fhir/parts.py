@@ -21,6 +21,7 @@ class Part:
         self.value, self.at, self.all = value, at, everything
         self._taken: set[str] = set()
         self._made: dict[str, list[Part]] = {}
+        self._odd: list[str] = []
         everything.append(self)
 
     def take(self, name: str) -> Any:
@@ -37,15 +38,14 @@ class Part:
     def part(self, name: str) -> "Part | None":
         if name not in self._made:
             found = self.take(name)
-            self._made[name] = [Part(found, self.place(name), self.all)] if isinstance(found, dict) else []
+            self._made[name] = self._parts_of([(self.place(name), found)] if found is not None else [])
         return next(iter(self._made[name]), None)
 
     def parts(self, name: str) -> "list[Part]":
         if name not in self._made:
             found = self.take(name)
             rows = enumerate(found) if isinstance(found, list) else ()
-            at = self.place(name)
-            self._made[name] = [Part(row, f"{at}/{place}", self.all) for place, row in rows if isinstance(row, dict)]
+            self._made[name] = self._parts_of([(f"{self.place(name)}/{place}", row) for place, row in rows])
         return self._made[name]
 
     def first(self, name: str, **where: str) -> "Part | None":
@@ -66,8 +66,13 @@ class Part:
             coding.pass_over()
         return found
 
+    def _parts_of(self, rows: list[tuple[str, Any]]) -> "list[Part]":
+        self._odd += [at for at, row in rows if not isinstance(row, dict)]
+        return [Part(row, at, self.all) for at, row in rows if isinstance(row, dict)]
+
     def left(self) -> Iterator[str]:
-        """Pointers of what nobody took; the part itself when nothing of it was."""
+        """Pointers of what nobody took, or could; the part itself when nothing of it was taken."""
+        yield from self._odd
         names = self.value.keys() - LABELS
         if not self._taken:
             yield self.at

@@ -66,7 +66,7 @@ def read(sent: Mapping[str, Any], own: Own, organisation_id: str) -> tuple[Refer
             referral = ReferralIn.model_validate(told.body)
         except ValidationError as error:
             errors += map(told.placed, from_validation(error.errors()).errors)
-    for found in (message.errors, message.left(), faults(sent)):
+    for found in (message.errors, faults(sent), message.left()):
         known = {error.pointer for error in errors}
         errors += [error for error in found if error.pointer not in known]
     if errors or referral is None:
@@ -143,7 +143,7 @@ def _labour_market(order: Part, told: Told, own: Own) -> None:
 
 def _reason(order: Part, told: Told, own: Own) -> None:
     told.body["reason"] = {}
-    goals = []
+    goals: list[Any] = []
     for concept in order.parts("reasonCode"):
         coding = concept.coding(own.codes("goal"))
         if coding is not None:

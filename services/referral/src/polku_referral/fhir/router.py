@@ -13,7 +13,6 @@ from starlette.responses import Response
 from polku_events.refusals import Refused
 from polku_referral import sending, views
 from polku_referral.api import AtDesk
-from polku_referral.checks import checked
 from polku_referral.desk import Desk
 from polku_referral.fhir import codes, search
 from polku_referral.fhir.capability import capability
@@ -23,8 +22,7 @@ from polku_referral.fhir.outcomes import BASE, MEDIA_TYPE, own_of
 from polku_referral.fhir.reading import Told, read
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
 from polku_referral.fhir.writing import Resource, Writer
-from polku_referral.intake import Accepted, Submission, sha256
-from polku_referral.model.identity import Which
+from polku_referral.intake import Accepted, sha256
 from polku_referral.repository import scope_of
 from polku_referral.texts import WRONG, as_problem
 from polku_referral.wire import ReferralIn, ReferralOut
@@ -169,18 +167,8 @@ async def _taken(
 
 
 async def _submitted(request: Request, who: Principal, desk: Desk, body: ReferralIn) -> Accepted:
-    which: Which = "artificial" if who.test else request.app.state.settings.identity_codes
-    return await desk.intake.receive(
-        Submission(
-            body=body,
-            identity=checked(body, desk.codes, which, desk.today),
-            organisation_id=who.organisation_id or "",
-            client_id=who.id,
-            raw_sha256=sha256(await request.body()),
-            idempotency_key=None,
-            test=who.test,
-        )
-    )
+    raw_sha256 = sha256(await request.body())
+    return await desk.intake.receive(await desk.submission(who, body, raw_sha256=raw_sha256))
 
 
 async def _found(kind: search.Kind, request: Request, who: Principal, desk: Desk) -> Response:

@@ -62,7 +62,7 @@ def asked(kind: Kind, given: QueryParams, writer: Writer) -> Search:
         "status": lambda value: _status(kind, value, writer),
         "_lastUpdated": _moment,
     }
-    control = {"_count": _count, "_sort": _sort, "_total": _total, "after": str}
+    control: dict[str, Callable[[str], Any]] = {"_count": _count, "_sort": _sort, "_total": _total, "after": str}
     stated: dict[str, Any] = {}
     for name, value in used:
         try:
@@ -94,18 +94,18 @@ def only_identifier(condition: str, writer: Writer) -> str | None:
     if name != "identifier" or not value or "&" in value:
         error = Error("/If-None-Exist", "not-valid", NOT_VALID, "header")
         raise Problem(400, "malformed", errors=[error])
-    found = _identifier(value, writer).get("external_id", {}).get("$in", [None])
-    return str(found[0]) if found[0] is not None else None
+    return next(iter(_external_ids(value, writer)), None)
 
 
 def _identifier(value: str, writer: Writer) -> Filter:
+    return {"external_id": {"$in": _external_ids(value, writer)}}
+
+
+def _external_ids(value: str, writer: Writer) -> list[str]:
+    """Of `system|value,…` the values that can be this organisation's."""
     ours = writer.own.referrals(writer.organisation_id)
-    found = []
-    for token in value.split(","):
-        system, bar, number = token.rpartition("|")
-        if not bar or system == ours:
-            found.append(number)
-    return {"external_id": {"$in": found}} if found else NOTHING
+    tokens = (token.rpartition("|") for token in value.split(","))
+    return [number for system, bar, number in tokens if not bar or system == ours]
 
 
 def _requester(value: str, writer: Writer) -> Filter:

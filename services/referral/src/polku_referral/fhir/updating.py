@@ -62,9 +62,8 @@ def refuse_other_changes(sent: Mapping[str, Any], present: Mapping[str, Any]) ->
 def _wants_back(task: Part) -> bool:
     business = task.part("businessStatus")
     coding = business.coding(codes.BSER) if business is not None else None
-    return task.take("status") == CANCELLED or (
-        coding is not None and coding.value.get("code") == CANCELLATION_REQUESTED
-    )
+    asks = coding is not None and coding.value.get("code") == CANCELLATION_REQUESTED
+    return asks or task.take("status") == CANCELLED
 
 
 def _reason(task: Part, own: Own, told: Told) -> None:

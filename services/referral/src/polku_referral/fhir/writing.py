@@ -128,12 +128,8 @@ class Writer:
         return None
 
     def _extensions(self, shown: ReferralOut) -> list[Resource]:
-        days = [(name, getattr(shown, name)) for name in _DAYS]
-        found = [
-            self._extension(name.replace("_", "-"), "valueDate", day.isoformat())
-            for name, day in days
-            if day is not None
-        ]
+        days = {name.replace("_", "-"): getattr(shown, name) for name in _DAYS}
+        found = [self._extension(name, "valueDate", day.isoformat()) for name, day in days.items() if day is not None]
         if shown.forwarded_to is not None:
             found.append(self._extension("forwarded-to", "valueCode", shown.forwarded_to))
         return found + [self._extension("command", "valueCode", command) for command in shown.commands]
