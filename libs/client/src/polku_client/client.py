@@ -85,8 +85,8 @@ class Client:
 
     def check(self, referral: Mapping[str, Any]) -> Checked:
         """Validates a referral as `push` would, and keeps nothing. Raises PolkuProblem with what is wrong."""
-        answer = self._send("POST", "/referrals?dry_run=true", content=encode(referral), headers=JSON)
-        return Checked(exists=bool(answer.json()["exists"]))
+        told = self._send("POST", "/referrals?dry_run=true", content=encode(referral), headers=JSON).json()
+        return Checked(exists=bool(told["exists"]), unmapped=told.get("unmapped") or {})
 
     def get(self, referral_id: str) -> Referral:
         """Where a referral stands. Raises PolkuProblem 404."""

@@ -1,7 +1,7 @@
 """What Polku answers, as small typed values. Fields that are not known here are in `said`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Self
 
@@ -99,6 +99,9 @@ def _message(said: Mapping[str, Any]) -> Message:
 
 @dataclass(frozen=True)
 class Checked:
-    """A dry run that found nothing wrong. exists: the very same was sent before."""
+    """A dry run that found nothing wrong. exists: the very same was sent before. unmapped: field → a code of the
+    sender that nobody knows yet; the referral would be taken in with it.
+    """
 
     exists: bool
+    unmapped: Mapping[str, str] = field(default_factory=dict)
