@@ -10,6 +10,8 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from polku_embedded.parts import DOOR, PARTS
+from polku_referral.settings import ReferralSettings
+from polku_referral.xroad import listener as xroad
 from polku_runtime import logs, process, telemetry
 from polku_runtime.settings import Settings, load
 from polku_web.live import end_streams
@@ -37,8 +39,11 @@ def main() -> None:
     logs.configure("web", shared.log_level)
     provider = telemetry.configure("web", shared.otlp_endpoint)
     apps = {name: part.create_api(load(part.settings)) for name, part in PARTS.items()}
-    serve = lambda: process.serve(one_origin(apps), shared.host, shared.port)  # noqa: E731
-    uvloop.run(process.run([serve], {}, shared.host, shared.worker_port, end_streams))
+    servers = [lambda: process.serve(one_origin(apps), shared.host, shared.port)]
+    referral = load(ReferralSettings)
+    if referral.xroad_port is not None:
+        servers.append(lambda: xroad.create_server(referral))
+    uvloop.run(process.run(servers, {}, shared.host, shared.worker_port, end_streams))
     if provider is not None:
         provider.shutdown()
 

@@ -36,22 +36,29 @@ def main(
     create_api: Callable[[S], App],
     create_worker: Callable[[S], Worker],
     on_stop: Callable[[], None] = _nothing,
+    listeners: Mapping[str, Callable[[S], uvicorn.Server]] | None = None,
 ) -> None:
-    """The command line of one service. Exit code 2 for a wrong call, 1 for a wrong setting. on_stop: see `run`."""
-    if len(sys.argv) != 2 or sys.argv[1] not in MODES:
-        sys.exit(f"usage: python -m polku_{service} {' | '.join(MODES)}")
+    """The command line of one service. Exit code 2 for a wrong call, 1 for a wrong setting. on_stop: see `run`.
+
+    listeners: further modes, each an HTTP server of its own.
+    """
+    special = listeners or {}
+    modes = (*MODES, *special)
+    if len(sys.argv) != 2 or sys.argv[1] not in modes:
+        sys.exit(f"usage: python -m polku_{service} {' | '.join(modes)}")
     mode, settings = sys.argv[1], load(kind)
     logs.configure(service, settings.log_level)
     provider = telemetry.configure(service, settings.otlp_endpoint)
-    apps = [lambda: serve(create_api(settings), settings.host, settings.port)] if mode != "worker" else []
-    workers = {service: lambda: create_worker(settings)} if mode != "api" else {}
+    apps = [lambda: serve(create_api(settings), settings.host, settings.port)] if mode in ("api", "all") else []
+    apps += [lambda: special[mode](settings)] if mode in special else []
+    workers = {service: lambda: create_worker(settings)} if mode in ("worker", "all") else {}
     uvloop.run(run(apps, workers, settings.host, settings.worker_port, on_stop))
     if provider is not None:
         provider.shutdown()
 
 
-def serve(app: App, host: str, port: int) -> uvicorn.Server:
-    """An HTTP server that leaves signals to us and logs nothing of a request's address."""
+def serve(app: App, host: str, port: int, **tls: Any) -> uvicorn.Server:
+    """An HTTP server that leaves signals to us and logs nothing of a request's address. tls: settings of uvicorn."""
     return _Server(
         uvicorn.Config(
             app,
@@ -62,6 +69,7 @@ def serve(app: App, host: str, port: int) -> uvicorn.Server:
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=HTTP_GRACE_S,
+            **tls,
         )
     )
 

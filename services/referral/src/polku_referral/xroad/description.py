@@ -1,0 +1,84 @@
+"""The service description for the X-Road catalogue: `/openapi.json` of this listener, in OpenAPI 3.0.
+
+PR-REST §5.1 names 3.0; the API's own document is 3.1, so what only that one can say is said in the older way.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from polku_web import docs
+
+VERSION = "3.0.3"
+HEADERS = (
+    ("X-Road-Client", True, "The calling member: instance/class/code/subsystem, each part percent-encoded"),
+    ("X-Road-Id", False, "Of this message, a UUID; the security server makes one when there is none"),
+    ("X-Road-UserId", False, "Who caused it, by a worker's number; never a personal identity code"),
+    ("X-Road-Issue", False, "The case or document that caused it; never a personal identity code"),
+)
+METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+NEWER = frozenset({"contentEncoding", "contentMediaType", "prefixItems", "$defs", "webhooks", "jsonSchemaDialect"})
+"""Keywords that 3.0 does not know and that can be left out without saying anything else."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    return JSONResponse(describe(docs.description(request.app, "referral", "polku_referral")))
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """The document of the routes that are here, with the X-Road headers instead of tokens."""
+    told: dict[str, Any] = as_3_0(document)
+    told["openapi"] = VERSION
+    told["info"]["title"] = "Polku: referrals over X-Road"
+    told.pop("security", None)
+    told["components"].pop("securitySchemes", None)
+    parameters = told["components"].setdefault("parameters", {})
+    for name, is_required, text in HEADERS:
+        schema = {"type": "string", "maxLength": 500}
+        parameters[name] = {
+            "name": name,
+            "in": "header",
+            "required": is_required,
+            "description": text,
+            "schema": schema,
+        }
+    refs = [{"$ref": f"#/components/parameters/{name}"} for name, _, _ in HEADERS]
+    for path in told["paths"].values():
+        for method, operation in path.items():
+            if method in METHODS:
+                operation.pop("security", None)
+                operation["parameters"] = [*refs, *operation.get("parameters", [])]
+    return told
+
+
+def as_3_0(node: Any) -> Any:
+    """A part of a 3.1 document in the words of 3.0: `nullable`, `enum` of one, `example`, exclusive bounds as flags."""
+    if isinstance(node, list):
+        return [as_3_0(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    said = {name: as_3_0(value) for name, value in node.items() if name not in NEWER}
+    either = said.get("anyOf")
+    if isinstance(either, list) and {"type": "null"} in either:
+        others = [one for one in either if one != {"type": "null"}]
+        said = {name: value for name, value in said.items() if name != "anyOf"} | _nullable(others)
+    if "const" in said:
+        said["enum"] = [said.pop("const")]
+    if isinstance(said.get("examples"), list):
+        said["example"] = said.pop("examples")[0]
+    for bound, flag in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(said.get(flag), int | float) and not isinstance(said[flag], bool):
+            said[bound], said[flag] = said[flag], True
+    return said
+
+
+def _nullable(others: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(others) > 1:
+        return {"anyOf": others, "nullable": True}
+    # Beside a $ref nothing else counts in 3.0.
+    return {"allOf": others, "nullable": True} if "$ref" in others[0] else {**others[0], "nullable": True}

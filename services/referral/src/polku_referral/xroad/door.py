@@ -1,0 +1,117 @@
+"""Who passes behind the security server: it says by header which member calls, and is believed.
+
+The gate stands before the whole app. It takes the X-Road headers off the request and hands the member's name on as
+the caller's credentials, so that the doors, the limits and the rules behind them are those of every other machine.
+"""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as Sent
+
+from polku_referral.audit import Audit, Look, as_id
+from polku_referral.directory import Directory
+from polku_referral.model.xroad import Message, member_of, message_of
+from polku_referral.xroad.members import Member, Members
+from polku_runtime.access import Principal
+from polku_runtime.trouble import is_infrastructure
+from polku_web import answers
+from polku_web.doors import SAFE_METHODS, Visit
+from polku_web.problems import Problem
+
+OPENS = ("/referral/api/v1/", "/openapi.json", "/problems")
+"""Where a member may come. What the app has for its operator and for browsers is not there."""
+REFUSED = 400
+NOWHERE = "/referral/api/v1/-"
+AMBIGUOUS = "-"
+"""No member's name."""
+
+
+class MembersDoor:
+    """Implements `doors.Door`: nobody signs in here, and a caller is the member that the security server names."""
+
+    csrf_keys: Sequence[bytes] = ()
+
+    def __init__(self, members: Members, directory: Directory, audit: Audit) -> None:
+        self.members = members
+        self.directory = directory
+        self.audit = audit
+
+    async def visit(self, request: Request) -> Visit | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    async def client(self, token: str) -> Principal | None:
+        """Raises Problem 400 when the header names nobody, 403 when who it names may not come in."""
+        name = member_of(token)
+        if name is None:
+            raise Problem(400, "x-road-client")
+        member = await self.members.get(name)
+        if member is None or not await self._lets_in(member):
+            about = message_of({"x-road-id": name}).id
+            await self.audit.write(None, [Look(None, "x-road-refused", about=about)])
+            raise Problem(403, "x-road-member")
+        return Principal(
+            kind="client",
+            id=member.client_id,
+            organisation_id=member.organisation_id,
+            scopes=frozenset(member.scopes),
+            test=member.test,
+        )
+
+    async def _lets_in(self, member: Member) -> bool:
+        return member.active and await self.directory.is_active(member.organisation_id)
+
+
+class Gate:
+    """ASGI middleware of this listener alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        message = self._take(scope)
+        if not scope["path"].startswith(OPENS):
+            scope["path"], scope["raw_path"] = NOWHERE, NOWHERE.encode()
+
+        is_command, is_lost = scope["method"] not in SAFE_METHODS, False
+
+        async def send_written(sent: Sent) -> None:
+            """Before the caller hears of it, and after it is known which referral it was, the row is written."""
+            nonlocal is_lost
+            if is_command and sent["type"] == "http.response.start" and sent["status"] < REFUSED:
+                try:
+                    await _write(scope, Headers(raw=sent["headers"]), message)
+                except Exception as error:
+                    if not is_infrastructure(error):
+                        raise
+                    # The command is kept, its row is not: the caller repeats it, and then both are.
+                    is_lost = True
+                    problem = Problem(503, "unavailable", headers={"retry-after": "2"})
+                    await answers.answer(Request(scope), problem)(scope, receive, send)
+            if not is_lost:
+                await send(sent)
+
+        await self.app(scope, receive, send_written)
+
+    def _take(self, scope: Scope) -> Message:
+        """What the call says of itself. Afterwards the member's name stands where a token would."""
+        said = Headers(scope=scope)
+        named = said.getlist("x-road-client")
+        headers = MutableHeaders(scope=scope)
+        del headers["cookie"]
+        headers["authorization"] = f"Bearer {named[0] if len(named) == 1 else AMBIGUOUS}"
+        return message_of(said)
+
+
+async def _write(scope: Scope, answered: Headers, message: Message) -> None:
+    """One row per command that was carried out."""
+    who: Principal | None = scope["state"].get("principal")
+    address = answered.get("location", "") or scope["path"]
+    referral_id = address.removeprefix(f"{OPENS[0]}referrals/").split("/", 1)[0]
+    audit: Audit = scope["app"].state.door.audit
+    await audit.write(who, [Look(None, "x-road", about=as_id(referral_id), message=message._asdict())])

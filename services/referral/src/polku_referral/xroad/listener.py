@@ -1,0 +1,142 @@
+"""The listener: the app of this service with another door, only a member's routes, and mutual TLS."""
+
+import hashlib
+import re
+import ssl
+from asyncio import Transport
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from polku_referral import api, app, codes_api, commands_api, feed_api, sandbox_api
+from polku_referral.directory import Directory
+from polku_referral.settings import ReferralSettings
+from polku_referral.xroad import description
+from polku_referral.xroad.door import Gate, MembersDoor
+from polku_referral.xroad.members import Members
+from polku_runtime.effects import Effects
+from polku_runtime.process import serve
+from polku_runtime.settings import SettingsError
+
+FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+ONE = "/referrals/{referral_id}"
+OFFERED = frozenset(
+    {
+        ("POST", "/referrals"),
+        ("GET", "/referrals"),
+        ("GET", ONE),
+        ("POST", f"{ONE}/withdraw"),
+        ("POST", f"{ONE}/request-withdrawal"),
+        ("POST", f"{ONE}/answer"),
+        ("POST", f"{ONE}/correct-contact"),
+        ("POST", f"{ONE}/sandbox/{{command}}"),
+        ("GET", "/events"),
+        ("GET", "/codes"),
+    }
+)
+"""What a machine may ask of the JSON door. Not webhooks: a member cannot be called back; it polls for events."""
+
+
+def create_listener(settings: ReferralSettings, *, effects: Effects | None = None) -> FastAPI:
+    """The ASGI app; whoever can speak to it is believed to be the security server."""
+    made = app.create_api(settings, effects=effects, routers=(offered(), description.router), door=_door)
+    made.add_middleware(Gate)
+    return made
+
+
+def _door(made: FastAPI) -> MembersDoor:
+    directory: Directory = made.state.directory
+    members = Members(directory.database, directory.effects)
+    return MembersDoor(members, directory, made.state.desk.audit)
+
+
+def offered() -> APIRouter:
+    """The routes of the JSON door that a member may use, as they are there."""
+    router = APIRouter()
+    known = {(f"{method} {route.path}"): route for route in _routes() for method in route.methods}
+    router.routes += [known[f"{method} {api.BASE}{path}"] for method, path in sorted(OFFERED)]
+    return router
+
+
+def _routes() -> list[APIRoute]:
+    routers = (api.router, commands_api.router, feed_api.router, codes_api.router, sandbox_api.router)
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+
+
+def create_server(settings: ReferralSettings, *, effects: Effects | None = None) -> uvicorn.Server:
+    """The listener with its TLS. Raises SettingsError, in one line, for a setting that is missing or not usable."""
+    if settings.xroad_port is None:
+        raise SettingsError("polku: wrong setting: POLKU_XROAD_PORT is not set")
+    tls = _tls(settings)
+    return serve(create_listener(settings, effects=effects), settings.xroad_host, settings.xroad_port, **tls)
+
+
+def _tls(settings: ReferralSettings) -> dict[str, Any]:
+    certificate = _file(settings.xroad_certificate, "POLKU_XROAD_CERTIFICATE")
+    key = _file(settings.xroad_key, "POLKU_XROAD_KEY")
+    client_ca = _file(settings.xroad_client_ca, "POLKU_XROAD_CLIENT_CA")
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(client_ca)
+    except (ssl.SSLError, OSError):
+        raise SettingsError(
+            "polku: wrong setting: POLKU_XROAD_CERTIFICATE, POLKU_XROAD_KEY and POLKU_XROAD_CLIENT_CA must be PEM, "
+            "the key without a password and the certificate's own"
+        ) from None
+    return {
+        "ssl_certfile": certificate,
+        "ssl_keyfile": key,
+        "ssl_ca_certs": str(client_ca),
+        "ssl_cert_reqs": ssl.CERT_REQUIRED,
+        "http": only_from(_fingerprints(settings.xroad_client_fingerprints)),
+    }
+
+
+def _file(path: Path | None, name: str) -> Path:
+    if path is None:
+        raise SettingsError(f"polku: wrong setting: {name} is not set, and POLKU_XROAD_PORT needs it")
+    if not path.is_file():
+        raise SettingsError(f"polku: wrong setting: {name} is no file that can be read")
+    return path
+
+
+def _fingerprints(text: str) -> frozenset[str]:
+    """Also as OpenSSL prints them, in capitals and with colons."""
+    found = frozenset(one.strip().replace(":", "").lower() for one in text.split(",") if one.strip())
+    if not all(FINGERPRINT.fullmatch(one) for one in found):
+        raise SettingsError(
+            "polku: wrong setting: POLKU_XROAD_CLIENT_FINGERPRINTS: SHA-256 in hex, with commas between"
+        )
+    return found
+
+
+def only_from(fingerprints: frozenset[str]) -> type[HttpToolsProtocol]:
+    """Uvicorn's protocol that hangs up, unread, on certificates other than these; with none of them on nobody."""
+
+    class Pinned(HttpToolsProtocol):
+        def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+            self.is_let_in = not fingerprints or _fingerprint(transport) in fingerprints
+            if self.is_let_in:
+                super().connection_made(transport)
+            else:
+                transport.abort()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self.is_let_in:
+                super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.is_let_in:
+                super().data_received(data)
+
+    return Pinned
+
+
+def _fingerprint(transport: Transport) -> str:
+    certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return hashlib.sha256(certificate or b"").hexdigest()
