@@ -21,7 +21,7 @@ FARTHEST = timedelta(days=366)
 
 async def accept(desk: Desk, who: Principal, referral_id: str, seen: int, wish: AcceptIn) -> Referral:
     """The project takes the person in."""
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     on = wish.accepted_on or desk.today
     wrong = [Wrong("accepted_on", "in-future")] if on > desk.today else []
     wrong += [
@@ -43,20 +43,20 @@ async def accept(desk: Desk, who: Principal, referral_id: str, seen: int, wish: 
         at=desk.effects.now(),
         by=who.id,
     )
-    return await _saved(desk, who, before, decided)
+    return await saved(desk, who, before, decided)
 
 
 async def decline(desk: Desk, who: Principal, referral_id: str, seen: int, wish: DeclineIn) -> Referral:
     """The project does not take the person in. The text goes to the sender alone."""
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     refuse_if(reasoned(desk, "decline_reason", wish.reason, wish.text))
     decided = answers.decline(before, reason=wish.reason, on=desk.today, at=desk.effects.now(), by=who.id)
-    return await _saved(desk, who, before, decided, wish.text)
+    return await saved(desk, who, before, decided, wish.text)
 
 
 async def ask(desk: Desk, who: Principal, referral_id: str, seen: int, wish: AskIn) -> Referral:
     """The project asks its sender something first."""
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     due, expires_on = desk.terms.for_question(before.route, desk.today)
     if wish.sender_due is not None:
         refuse_if(_ahead(desk, "sender_due", wish.sender_due))
@@ -64,28 +64,29 @@ async def ask(desk: Desk, who: Principal, referral_id: str, seen: int, wish: Ask
     decided = answers.ask(
         before, on=desk.today, sender_due=due, expires_on=expires_on, at=desk.effects.now(), by=who.id
     )
-    return await _saved(desk, who, before, decided, wish.text)
+    return await saved(desk, who, before, decided, wish.text)
 
 
 async def waitlist(desk: Desk, who: Principal, referral_id: str, seen: int, wish: WaitlistIn) -> Referral:
     """There is no room now; the project looks again on a day."""
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     refuse_if(_ahead(desk, "review_on", wish.review_on))
     expires_on = desk.terms.expires_on(before.route, wish.review_on)
     decided = answers.waitlist(
         before, review_on=wish.review_on, expires_on=expires_on, at=desk.effects.now(), by=who.id
     )
-    return await _saved(desk, who, before, decided, wish.text)
+    return await saved(desk, who, before, decided, wish.text)
 
 
 async def forward(desk: Desk, who: Principal, referral_id: str, seen: int, wish: ForwardIn) -> Referral:
     """The project gives the referral on to another organisation than the one that it came from."""
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     partner = await desk.directory.organisation(wish.partner)
-    if partner is None or not partner.active or partner.id == before.organisation_id:
+    is_back = partner is not None and partner.id == before.organisation_id and not before.test
+    if partner is None or not partner.active or is_back:
         refuse_if([Wrong("partner", "unknown-code")])
     decided = answers.forward(before, partner=wish.partner, on=desk.today, at=desk.effects.now(), by=who.id)
-    return await _saved(desk, who, before, decided, wish.text)
+    return await saved(desk, who, before, decided, wish.text)
 
 
 async def confirm_withdrawal(
@@ -93,14 +94,14 @@ async def confirm_withdrawal(
 ) -> Referral:
     """The project gives an accepted referral back, as its sender has asked."""
     del wish
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     decided = answers.confirm_withdrawal(before, on=desk.today, at=desk.effects.now(), by=who.id)
-    return await _saved(desk, who, before, decided)
+    return await saved(desk, who, before, decided)
 
 
 async def map_codes(desk: Desk, who: Principal, referral_id: str, seen: int, wish: MapCodesIn) -> Referral:
     """What the sender's unknown codes stand for; until then the referral cannot be accepted."""
-    before = await _present(desk, who, referral_id, seen)
+    before = await present(desk, who, referral_id, seen)
     known: Mapping[str, str] = wish.model_dump(exclude_none=True)
     if before.unmapped:  # else the state is in the way, not a field
         refuse_if(
@@ -111,7 +112,7 @@ async def map_codes(desk: Desk, who: Principal, referral_id: str, seen: int, wis
             ]
         )
     decided = answers.map_codes(before, known=known, at=desk.effects.now(), by=who.id)
-    return await _saved(desk, who, before, decided)
+    return await saved(desk, who, before, decided)
 
 
 def reasoned(desk: Desk, reasons: str, reason: str, text: str) -> list[Wrong]:
@@ -130,13 +131,15 @@ def _not_far(desk: Desk, field: str, day: date | None) -> list[Wrong]:
     return [Wrong(field, "too-far-away")] if day is not None and day > desk.today + FARTHEST else []
 
 
-async def _present(desk: Desk, who: Principal, referral_id: str, seen: int) -> Referral:
+async def present(desk: Desk, who: Principal, referral_id: str, seen: int) -> Referral:
+    """The referral in the version that was seen."""
     found = (await desk.find(who, referral_id)).referral
     if found.version != seen:
         raise LostRace(found)
     return found
 
 
-async def _saved(desk: Desk, who: Principal, before: Referral, decided: Decided, text: str = "") -> Referral:
+async def saved(desk: Desk, who: Principal, before: Referral, decided: Decided, text: str = "") -> Referral:
+    """Keeps what was decided, and seals the text beside it."""
     after, events = decided
     return await desk.repository.save(before, after, events, scope_of(who), await desk.sealed_message(after, text))

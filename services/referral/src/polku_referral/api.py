@@ -10,10 +10,9 @@ from starlette.requests import Request
 
 from polku_events.refusals import Refused
 from polku_referral import views
-from polku_referral.checks import checked
 from polku_referral.desk import Desk, Message
-from polku_referral.intake import Submission, sha256
-from polku_referral.model.identity import Which, holds_code
+from polku_referral.intake import sha256
+from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral, State
 from polku_referral.repository import Kept
 from polku_referral.texts import as_problem
@@ -63,20 +62,12 @@ async def receive(
 ) -> ReferralOut | DryRunOut:
     """Takes a referral in. Repeating is safe: the same content gets the same answer."""
     with refusals(who):
-        which: Which = "artificial" if who.test else request.app.state.settings.identity_codes
-        identity = checked(body, desk.codes, which, desk.today)
-        submission = Submission(
-            body=body,
-            identity=identity,
-            organisation_id=who.organisation_id or "",
-            client_id=who.id,
-            raw_sha256=sha256(await request.body()),
-            idempotency_key=_key(idempotency_key),
-            test=who.test,
-        )
+        key, raw = _key(idempotency_key), await request.body()
+        submission = await desk.submission(who, body, raw_sha256=sha256(raw), idempotency_key=key)
         if dry_run:
             response.status_code = 200
-            return DryRunOut(exists=await desk.intake.known(submission))
+            exists = await desk.intake.known(submission)
+            return DryRunOut(exists=exists, mapped=submission.mapped, unmapped=submission.unmapped)
         accepted = await desk.intake.receive(submission)
     if not accepted.is_new:
         response.status_code = 200
@@ -131,12 +122,6 @@ async def names(
 ) -> NamesOut:
     """Names for other services' pages, under the reader's own rights."""
     return NamesOut(names=await desk.names(who, person))
-
-
-@router.get("/codes", dependencies=[Depends(staff_or_client())])
-async def codes(desk: AtDesk) -> dict[str, list[dict[str, str]]]:
-    """The code lists with labels in three languages, those in use today."""
-    return desk.codes.data(desk.today)
 
 
 def _key(header: str | None) -> str | None:

@@ -1,42 +1,76 @@
 """The composition root: what runs as the API process and what as the worker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
-from polku_referral import api, clocks, commands_api, consumer, feed_api, oauth, pages, sign_in
+from polku_referral import (
+    api,
+    clocks,
+    codes_api,
+    commands_api,
+    consumer,
+    feed_api,
+    oauth,
+    pages,
+    sandbox_api,
+    sign_in,
+    webhook_api,
+)
 from polku_referral.accounts import Accounts
+from polku_referral.addresses import read_allowed
+from polku_referral.admin import Admin
 from polku_referral.audit import Audit
+from polku_referral.code_maps import CodeMaps
+from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
 from polku_referral.directory import Directory
 from polku_referral.feed import both, feed_senders
 from polku_referral.feed_store import COUNTERS, FeedStore
+from polku_referral.fhir import outcomes
+from polku_referral.fhir import router as fhir_api
 from polku_referral.intake import Intake
 from polku_referral.keys import SigningKeys
 from polku_referral.master import WrongMasterKey, read_master_key
+from polku_referral.posting import Poster
+from polku_referral.refusals import TOKEN, Refusals
 from polku_referral.repository import REFERRALS, Repository
 from polku_referral.settings import ReferralSettings
 from polku_referral.terms import read_terms
 from polku_referral.tokens import Tokens
 from polku_referral.vault import Vault
+from polku_referral.webhooks import open_webhooks
 from polku_runtime import mongo
+from polku_runtime.access import TokenError
 from polku_runtime.effects import Effects, system_effects
 from polku_runtime.lease import Lease
+from polku_runtime.metrics import Metrics
 from polku_runtime.settings import SettingsError
 from polku_runtime.worker import Worker
 from polku_web.app import create_app
 from polku_web.codes import read_codes
+from polku_web.doors import Door
 
 SERVICE = "referral"
 
 
-def create_api(settings: ReferralSettings, *, effects: Effects | None = None) -> FastAPI:
-    """The ASGI app: the door, the API and the pages."""
+def create_api(
+    settings: ReferralSettings,
+    *,
+    effects: Effects | None = None,
+    routers: Sequence[APIRouter] = (),
+    door: Callable[[FastAPI], Door] | None = None,
+) -> FastAPI:
+    """The ASGI app: the door, the API and the pages.
+
+    routers: other routes instead of all. door: makes another door, once the app's parts are there.
+    """
     master, used = read_master_key(settings.master_key_file), effects or system_effects()
     codes, terms = read_codes("polku_referral"), read_terms()
     published: dict[str, SigningKeys] = {}
+    noting: list[Refusals] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -45,16 +79,39 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
         vault = Vault(app.state.client, database.name, master, settings.spare_keys)
         keys = published["keys"] = SigningKeys(database, master, used)
         intake = Intake(repository, vault, master, keys, terms, used, settings.base_url)
-        app.state.desk = Desk(repository, directory, vault, Audit(database, used), intake, codes, terms, used)
+        audit, allowed = Audit(database, used), read_allowed(settings.webhook_allow)
+        app.state.desk = Desk(
+            repository=repository,
+            directory=directory,
+            vault=vault,
+            audit=audit,
+            intake=intake,
+            codes=codes,
+            code_maps=CodeMaps(database, used),
+            terms=terms,
+            effects=used,
+            identity_codes=settings.identity_codes,
+        )
         app.state.directory = directory
         app.state.accounts = Accounts(directory, used)
         app.state.keys = keys
+        app.state.told_elsewhere = {outcomes.BASE: outcomes.answer}
         app.state.feed = feed_api.Reading(FeedStore(database, used))
+        app.state.admin = Admin(directory, audit, codes, allowed, used)
+        app.state.refusals = refusals = Refusals(audit, directory)
+        noting.append(refusals)
+        app.state.webhooks = open_webhooks(database, used, allowed=allowed, master=master)
         app.state.tokens = Tokens(directory, keys, used, settings.base_url)
+        if door is not None:
+            app.state.door = door(app)
         try:
             yield
         finally:
+            await refusals.finish()
             await vault.close()
+
+    async def on_refused(refused: TokenError) -> None:
+        await noting[-1].note(TOKEN, refused.reason, refused.client_id)
 
     async def fetch_keys() -> dict[str, Any]:
         return await published["keys"].published()  # the issuer asks itself, not its own HTTP
@@ -62,7 +119,19 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
     return create_app(
         SERVICE,
         settings,
-        routers=(sign_in.router, oauth.router, api.router, commands_api.router, feed_api.router, pages.router),
+        routers=routers
+        or (
+            sign_in.router,
+            oauth.router,
+            api.router,
+            commands_api.router,
+            sandbox_api.router,
+            codes_api.router,
+            feed_api.router,
+            webhook_api.router,
+            fhir_api.router,
+            pages.router,
+        ),
         lifespan=lifespan,
         live={
             REFERRALS: lambda referral_id: ("referrals", f"referral-{referral_id}"),
@@ -70,6 +139,7 @@ def create_api(settings: ReferralSettings, *, effects: Effects | None = None) ->
         },
         effects=used,
         fetch_keys=fetch_keys,
+        on_refused=on_refused,
     )
 
 
@@ -79,17 +149,29 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
     client = mongo.connect(settings)
     database = mongo.database(client, settings, SERVICE)
     repository, directory = Repository(database, used), Directory(database, used)
-    vault, feed = Vault(client, database.name, master), FeedStore(database, used)
+    vault, metrics = Vault(client, database.name, master), Metrics()
+    allowed = read_allowed(settings.webhook_allow)
+    webhooks = open_webhooks(database, used, allowed=allowed, master=master)
+    delivery = Delivery(
+        database=database,
+        webhooks=webhooks,
+        poster=Poster(allowed, settings.webhook_timeout),
+        origin=settings.base_url,
+        lease=Lease(database, "webhooks", used),
+        metrics=metrics,
+    )
+    react = consumer.consume(consumer.Parts(repository, vault, Audit(database, used)))
 
     async def prepare() -> None:
         try:
-            await SigningKeys(database, master, used).newest()
+            await SigningKeys(database, master, used).signer()
         except WrongMasterKey:
             # With another key persons would be made twice and shown as unreadable: nothing may begin.
             raise SettingsError("polku: POLKU_MASTER_KEY_FILE is not the key that this database began with") from None
         await repository.create_indexes()
         await directory.create_indexes()
-        await feed.create_indexes()
+        await webhooks.feed.create_indexes()
+        await webhooks.create_indexes()
 
     return Worker(
         service=SERVICE,
@@ -101,11 +183,16 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
             repository.persons.collection,
             directory.organisations.collection,
             directory.staff.collection,
+            directory.clients.collection,
         ],
         topics=consumer.TOPICS,
-        apply=both(consumer.consume(consumer.Parts(repository, vault, Audit(database, used))), feed_senders(feed)),
+        apply=both(react, feed_senders(webhooks.feed, webhooks.fan_out)),
         effects=used,
         prepare=prepare,
-        tasks=[clocks.ticking(repository, read_terms(), Lease(database, "clock", used), settings.clock_seconds)],
+        tasks=[
+            clocks.ticking(repository, read_terms(), Lease(database, "clock", used), settings.clock_seconds),
+            delivery.run,
+        ],
+        metrics=metrics,
         takes_tests=True,  # a sender that tries out its integration hears of its test referrals as of others
     )

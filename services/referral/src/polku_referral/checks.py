@@ -1,18 +1,43 @@
-"""What a body must keep beyond its form: known codes, an identity code that can exist, sensible days."""
+"""What a body must keep beyond its form: codes that can be read, an identity code that can exist, sensible days."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from polku_events.refusals import Wrong, refuse_if
+from polku_referral.model.code_map import CODED, CodeMap, read, read_municipality
 from polku_referral.model.identity import IdentityCode, Which, age_on, holds_code, parse
 from polku_referral.model.person import OLDEST
 from polku_referral.wire import ReferralIn
 from polku_web.codes import Codes
 
 
-def checked(body: ReferralIn, codes: Codes, which: Which, today: date) -> IdentityCode | None:
-    """The identity code if one was sent. Raises Refused with every field that is wrong, not only the first."""
-    wrong = list(_codes(body, codes, today))
+class Checked(NamedTuple):
+    """body: with Polku's codes, whatever the sender calls them. mapped, unmapped: the sender's own codes, by field."""
+
+    body: ReferralIn
+    identity: IdentityCode | None
+    mapped: Mapping[str, str]
+    unmapped: Mapping[str, str]
+
+
+def checked(body: ReferralIn, codes: Codes, which: Which, today: date, code_map: CodeMap | None = None) -> Checked:
+    """What a body says. Raises Refused with every field that is wrong, not only the first.
+
+    code_map: of the sender's organisation; without one, only Polku's codes are codes.
+    """
+    own = read(
+        {field: getattr(body, field) for field in CODED},
+        code_map,
+        lambda field, code: codes.allows(field, code, today),
+    )
+    wrong = [*own.wrong, *_codes(body, codes, today)]
+    person = body.person
+    if person.municipality is not None:
+        municipality = read_municipality(person.municipality, code_map)
+        if municipality is None:
+            wrong.append(Wrong("person/municipality", "not-valid"))
+        person = person.model_copy(update={"municipality": municipality})
     wrong += [
         Wrong(field, "in-future")
         for field, day in (
@@ -41,14 +66,13 @@ def checked(body: ReferralIn, codes: Codes, which: Which, today: date) -> Identi
     elif born and age_on(born, today) > OLDEST:
         wrong.append(Wrong("person/date_of_birth", "too-long-ago"))
     refuse_if(wrong)
-    return identity
+    understood = body.model_copy(update={**own.values, "person": person})
+    return Checked(understood, identity, own.mapped, own.unmapped)
 
 
 def _codes(body: ReferralIn, codes: Codes, today: date) -> Iterator[Wrong]:
     named = [
         ("programme", "programme", body.programme),
-        ("route", "route", body.route),
-        ("service", "service", body.service),
         ("urgency", "urgency", body.urgency),
         ("person/language", "language", body.person.language),
         ("ground/basis", "basis", body.ground.basis),

@@ -13,12 +13,16 @@ from bson import Binary
 
 from polku_events.refusals import Refused
 from polku_referral.audit import Audit, Look, as_id
+from polku_referral.checks import checked
+from polku_referral.code_maps import CodeMaps
 from polku_referral.directory import Directory
-from polku_referral.intake import Intake
+from polku_referral.intake import Intake, Submission
+from polku_referral.model.identity import Which
 from polku_referral.model.referral import Party, Referral
 from polku_referral.model.terms import Terms
 from polku_referral.repository import Kept, Repository, Scope, name_scope_of, order_of, place_of, scope_of
 from polku_referral.vault import Erased, Sealed, Vault
+from polku_referral.wire import ReferralIn
 from polku_runtime.access import Principal
 from polku_runtime.effects import Effects
 from polku_web.codes import Codes
@@ -68,13 +72,38 @@ class Desk:
     audit: Audit
     intake: Intake
     codes: Codes
+    code_maps: CodeMaps
     terms: Terms
     effects: Effects
+    identity_codes: Which
 
     @property
     def today(self) -> date:
         """The present day in Helsinki."""
         return local_day(self.effects.now())
+
+    async def submission(
+        self, who: Principal, body: ReferralIn, *, raw_sha256: str, idempotency_key: str | None = None
+    ) -> Submission:
+        """What a sender sent, checked and read by the map of its organisation's codes, for the intake.
+
+        Every door goes this way, so that all refuse alike. Raises Refused with every field that is wrong.
+        """
+        organisation_id = who.organisation_id or ""
+        which: Which = "artificial" if who.test else self.identity_codes
+        read = checked(body, self.codes, which, self.today, await self.code_maps.of(organisation_id))
+        return Submission(
+            body=read.body,
+            identity=read.identity,
+            organisation_id=organisation_id,
+            client_id=who.id,
+            raw_sha256=raw_sha256,
+            idempotency_key=idempotency_key,
+            test=who.test,
+            sent=body,
+            mapped=read.mapped,
+            unmapped=read.unmapped,
+        )
 
     async def find(self, who: Principal, referral_id: str, scope: Scope | None = None) -> Kept:
         """Raises Problem 404: unknown, or not for this caller; which of the two, only the audit trail may tell.

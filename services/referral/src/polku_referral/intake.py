@@ -6,7 +6,7 @@ leaves at most a person without a referral, who is found again by the next try.
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ from polku_referral.model.person import Person, new_case_code
 from polku_referral.model.referral import Referral, receive
 from polku_referral.model.terms import Terms
 from polku_referral.receipts import receipt
-from polku_referral.repository import Kept, Known, Repository
+from polku_referral.repository import Kept, Known, Repository, Sent
 from polku_referral.rounds import Rounds, together
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import ReferralIn
@@ -37,13 +37,17 @@ AT_ONCE = 16
 """Of one round: a new person's key is a write and a read of its own, and a round of them must end in time."""
 TRIES = 5
 
+Name = tuple[str, bool, str, str]
+"""By what a referral is known again: organisation, trial or not, `id` or `key`, and the sender's id or key."""
+
 
 @dataclass(frozen=True)
 class Submission:
     """One checked body and who sent it. raw_sha256: hex, of the bytes as received.
 
-    test: sent by a client that only tries. context: of the request, so that the event carries on its trace and
-    not that of the round.
+    test: sent by a client that only tries. sent: the body in the sender's own codes, where it has some; by it a
+    repeat is known, whatever its codes stand for by then. context: of the request, so that the event carries on its
+    trace and not that of the round.
     """
 
     body: ReferralIn
@@ -53,6 +57,9 @@ class Submission:
     raw_sha256: str
     idempotency_key: str | None
     test: bool = False
+    sent: ReferralIn | None = None
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    unmapped: Mapping[str, str] = field(default_factory=dict)
     context: Context = field(default_factory=copy_context, compare=False)
 
 
@@ -126,10 +133,10 @@ class Intake:
             raise result
         return result is not None
 
-    def _again(self, one: Submission, before: dict[tuple[str, str, str], Kept]) -> Kept | Refused | None:
+    def _again(self, one: Submission, before: Mapping[Name, Kept]) -> Kept | Refused | None:
         """What was kept of the very same submission; Refused when its id or key stands for something else."""
-        by_id = before.get((one.organisation_id, "id", one.body.external_id))
-        by_key = before.get((one.organisation_id, "key", one.idempotency_key or ""))
+        by_id = before.get((one.organisation_id, one.test, "id", one.body.external_id))
+        by_key = before.get((one.organisation_id, one.test, "key", one.idempotency_key or ""))
         found = by_id or by_key
         if found is None:
             return None
@@ -156,7 +163,7 @@ class Intake:
             return []
         if not self._has_indexes:
             await self.repository.create_indexes()  # without them nothing would be unique
-            await self.keys.newest()  # made once, not by each of the first round
+            await self.keys.signer()  # made once, not by each of the first round
             self._has_indexes = True
         persons = await self._persons(fresh)
         made = await together(self._referral, list(zip(fresh, persons, strict=True)), AT_ONCE)
@@ -191,14 +198,16 @@ class Intake:
 
         Persons of trials are nobody: they never meet the others, whatever their code is.
         """
+        apart = "test " if one.test else ""
         if one.identity:
-            apart = f"test {one.organisation_id} " if one.test else ""
-            return self.master.lookup(apart + one.identity.code)
-        return self.master.lookup(f"{one.organisation_id} {one.body.external_id} {one.body.person.date_of_birth}")
+            whose = f"{one.organisation_id} " if one.test else ""
+            return self.master.lookup(f"{apart}{whose}{one.identity.code}")
+        born = one.body.person.date_of_birth
+        return self.master.lookup(f"{apart}{one.organisation_id} {one.body.external_id} {born}")
 
     async def _new_person(self, named: tuple[str, Submission]) -> tuple[Known, Document]:
         name, one = named
-        person = Person(id=self.effects.new_id(), case_code=new_case_code(self.effects.random))
+        person = Person(id=self.effects.new_id(), case_code=new_case_code(self.effects.random), test=one.test)
         key = await self.vault.key()
         said = one.body.person
         born = one.identity.born if one.identity else said.date_of_birth
@@ -263,6 +272,8 @@ class Intake:
             referred_on=body.referred_on,
             answer_due=due,
             expires_on=self.terms.expires_on(body.route, due),
+            mapped=one.mapped,
+            unmapped=one.unmapped,
             test=one.test,
             at=now,
             by=one.client_id,
@@ -270,7 +281,7 @@ class Intake:
 
     def _content(self, one: Submission) -> str:
         """Tells whether two bodies say the same: spelt out or left to a default, composed letters or not."""
-        said = one.body.model_dump_json(exclude_defaults=True)
+        said = (one.sent or one.body).model_dump_json(exclude_defaults=True)
         return self.master.content(unicodedata.normalize("NFC", said).encode())
 
 
@@ -287,27 +298,28 @@ def _named(one: Submission) -> dict[str, object]:
     return one.body.person.model_dump(mode="json", include={"given_names", "family_name", "language"})
 
 
-def _index(found: Sequence[Kept]) -> dict[tuple[str, str, str], Kept]:
-    index: dict[tuple[str, str, str], Kept] = {}
+def _index(found: Sequence[Kept]) -> dict[Name, Kept]:
+    index: dict[Name, Kept] = {}
     for kept in found:
-        organisation = kept.referral.organisation_id
-        index[organisation, "id", kept.referral.external_id] = kept
+        organisation, test = kept.referral.organisation_id, kept.referral.test
+        index[organisation, test, "id", kept.referral.external_id] = kept
         if kept.idempotency_key is not None:
-            index[organisation, "key", kept.idempotency_key] = kept
+            index[organisation, test, "key", kept.idempotency_key] = kept
     return index
 
 
-def _sent(one: Submission) -> tuple[str, str, str | None]:
-    return one.organisation_id, one.body.external_id, one.idempotency_key
+def _sent(one: Submission) -> Sent:
+    return Sent(one.organisation_id, one.test, one.body.external_id, one.idempotency_key)
 
 
 def _first_of_each(submissions: Sequence[Submission], places: Sequence[int]) -> list[int]:
     """Of several with the same id or key in one round the first is written; the others find it afterwards."""
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[Name] = set()
     first = []
     for place in places:
-        organisation, external_id, key = _sent(submissions[place])
-        names = {(organisation, "id", external_id)} | ({(organisation, "key", key)} if key is not None else set())
+        organisation, test, external_id, key = _sent(submissions[place])
+        names: set[Name] = {(organisation, test, "id", external_id)}
+        names |= {(organisation, test, "key", key)} if key is not None else set()
         if seen.isdisjoint(names):
             first.append(place)
             seen |= names

@@ -7,11 +7,11 @@ texts, `content` (keyed hash of what was sent), `idempotency_key`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import Binary
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from polku_events import EventData
 from polku_referral.model.clocks import OVERDUE
@@ -25,6 +25,8 @@ from polku_runtime.mongo import Database, Document, only_duplicates
 REFERRALS = "referrals"
 PERSONS = "persons"
 NOT_TESTS: Mapping[str, Any] = {"$ne": True}
+OLD_INDEXES = ("external_id", "idempotency_key")
+INDEX_NOT_FOUND = 27
 NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
 
 LATE = "late"
@@ -50,6 +52,15 @@ def _standing(state: str) -> Scope:
 def place_of(row: Referral, state: str | None) -> tuple[str, ...]:
     """The row's place in that order, for the cursor."""
     return (row.answer_due.isoformat(), row.id) if state in ("received", LATE) else (row.id,)
+
+
+class Sent(NamedTuple):
+    """By what a referral that was sent before is found. test: as a trial. key: Idempotency-Key."""
+
+    organisation_id: str
+    test: bool
+    external_id: str
+    key: str | None
 
 
 @dataclass(frozen=True)
@@ -121,15 +132,16 @@ class Repository:
         has_code = {"lookup": {"$exists": True}}
         await persons.create_index("lookup", name="lookup", unique=True, partialFilterExpression=has_code)
         await persons.create_index("case_code", name="case_code", unique=True)
+        # A trial and a real referral may bear the same id and key: they never meet.
+        sender = [("organisation_id", ASCENDING), ("test", ASCENDING)]
+        await referrals.create_index([*sender, ("external_id", ASCENDING)], name="sent_id", unique=True)
         await referrals.create_index(
-            [("organisation_id", ASCENDING), ("external_id", ASCENDING)], name="external_id", unique=True
-        )
-        await referrals.create_index(
-            [("organisation_id", ASCENDING), ("idempotency_key", ASCENDING)],
-            name="idempotency_key",
+            [*sender, ("idempotency_key", ASCENDING)],
+            name="sent_key",
             unique=True,
             partialFilterExpression={"idempotency_key": {"$exists": True}},
         )
+        await _drop_old_indexes(self.database)
         await referrals.create_index([("programme", ASCENDING), ("state", ASCENDING), ("answer_due", ASCENDING)])
         await referrals.create_index([("organisation_id", ASCENDING), ("state", ASCENDING)])
         await referrals.create_index([("organisation_id", ASCENDING), ("changed_at", ASCENDING)])
@@ -142,13 +154,15 @@ class Repository:
 
     # -- intake -------------------------------------------------------------------------------------------
 
-    async def sent_before(self, wanted: Iterable[tuple[str, str, str | None]]) -> list[Kept]:
-        """Referrals known by (organisation_id, external_id) or by (organisation_id, idempotency key)."""
+    async def sent_before(self, wanted: Iterable[Sent]) -> list[Kept]:
+        """Referrals known by the sender's id or by its key."""
         either: list[Document] = []
-        for organisation_id, external_id, key in wanted:
-            either.append({"organisation_id": organisation_id, "external_id": external_id})
+        for organisation_id, test, external_id, key in wanted:
+            # One from before there were trials says nothing of it, which is None for an index too.
+            whose: Document = {"organisation_id": organisation_id, "test": True if test else {"$in": [False, None]}}
+            either.append({**whose, "external_id": external_id})
             if key is not None:
-                either.append({"organisation_id": organisation_id, "idempotency_key": key})
+                either.append({**whose, "idempotency_key": key})
         return [self._kept(row) async for row in self.database[REFERRALS].find({"$or": either}, {"outbox": False})]
 
     async def known_persons(self, lookups: Sequence[str]) -> dict[str, Known]:
@@ -174,7 +188,7 @@ class Repository:
         self, scope: Scope, *, state: str | None, external_id: str | None, after: Mapping[str, Any], limit: int
     ) -> list[Referral]:
         narrowed = [dict(scope), dict(after)]
-        narrowed += [_standing(state)] if state else []
+        narrowed += [dict(_standing(state))] if state else []
         narrowed += [{"external_id": external_id}] if external_id else []
         return await self.referrals.find({"$and": narrowed}, sort=order_of(state), limit=limit)
 
@@ -238,6 +252,16 @@ class Repository:
 
     def _known(self, row: Document) -> Known:
         return Known(self.persons.load(row), Binary(bytes(row["key"]), 4), row["sealed"])
+
+
+async def _drop_old_indexes(database: Database) -> None:
+    """Those of databases from before there were trials: in them a trial and a real referral would clash."""
+    for name in OLD_INDEXES:
+        try:
+            await database[REFERRALS].drop_index(name)
+        except OperationFailure as error:
+            if error.code != INDEX_NOT_FOUND:
+                raise
 
 
 async def _insert(database: Database, name: str, rows: Sequence[Document]) -> dict[int, str]:

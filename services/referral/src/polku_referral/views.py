@@ -1,16 +1,15 @@
 """A referral as its reader sees it: a sender the receipt and the own commands, the project its commands and who."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from polku_referral.desk import Message
 from polku_referral.model.referral import SENDER_COMMANDS, Referral, commands_of
-from polku_referral.wire import LinkOut, MessageOut, ReferralOut, StepOut
+from polku_referral.wire import LinkOut, MessageOut, ReferralOut, StepOut, Trial
 from polku_runtime.access import Principal
 
 BASE = "/referral/api/v1/referrals"
 PROJECT = ("coordinator", "manager")
-TRIALS = ("accept", "decline", "ask", "waitlist", "forward", "confirm-withdrawal", "expire", "conclude")
-"""Commands by which a client that only tries plays the project's part, and time's, on its own test referrals."""
 
 
 def referral(
@@ -21,7 +20,8 @@ def referral(
     links = {"self": LinkOut(href=address)}
     links |= {name: LinkOut(href=f"{address}/{name}", method="POST") for name in commands}
     if shown.test and who.test:
-        links |= {f"sandbox-{name}": LinkOut(href=f"{address}/sandbox/{name}", method="POST") for name in TRIALS}
+        played = {name: f"{address}/sandbox/{name}" for name in get_args(Trial)}
+        links |= {f"sandbox-{name}": LinkOut(href=href, method="POST") for name, href in played.items()}
     is_project = who.has_role(*PROJECT)
     return ReferralOut(
         **shown.model_dump(

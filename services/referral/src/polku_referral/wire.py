@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from polku_referral.model.code_map import OwnCode
 from polku_referral.model.referral import Party
 from polku_web.i18n import msg
 
@@ -35,7 +36,6 @@ LongText = Annotated[
 ]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
-Municipality = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
 
@@ -49,14 +49,17 @@ class Strict(BaseModel):
 
 
 class PersonIn(Strict):
-    """Either identity_code or date_of_birth. Names are kept as given, without spaces around."""
+    """Either identity_code or date_of_birth. Names are kept as given, without spaces around.
+
+    municipality: three digits, or as the map of the sender's organisation spells it.
+    """
 
     identity_code: str | None = Field(None, max_length=20, examples=["010594Y9032"])
     date_of_birth: Day | None = None
     given_names: Text
     family_name: Text
     language: Code = "fi"
-    municipality: Municipality | None = None
+    municipality: OwnCode | None = Field(None, examples=["205"])
     phone: Phone | None = None
     email: Email | None = None
     protected_address: Annotated[bool, Field(strict=True)] = False
@@ -96,12 +99,15 @@ class SenderIn(Strict):
 
 
 class ReferralIn(Strict):
-    """One referral as a sender's system pushes it."""
+    """One referral as a sender's system pushes it.
+
+    route, service: Polku's codes, or the sender's own where its organisation has a map of them.
+    """
 
     external_id: ExternalId
     programme: Code
-    route: Code
-    service: Code
+    route: OwnCode = Field(examples=["employment-service"])
+    service: OwnCode = Field(examples=["work-activity"])
     referred_on: Day
     person: PersonIn
     ground: GroundIn
@@ -109,6 +115,12 @@ class ReferralIn(Strict):
     reason: ReasonIn
     urgency: Code = "normal"
     sender: SenderIn
+
+
+Trial = Literal[
+    "accept", "decline", "ask", "waitlist", "forward", "map-codes", "confirm-withdrawal", "expire", "conclude"
+]
+"""By what a client that only tries plays the project's part, and time's, on its own test referrals."""
 
 
 class LinkOut(BaseModel):
@@ -177,11 +189,13 @@ class ReferralOut(BaseModel):
 
 
 class DryRunOut(BaseModel):
-    """All was validated, nothing was kept. exists: the external id is known already."""
+    """All was validated, nothing was kept. exists: the external id is known already. Codes as in ReferralOut."""
 
     dry_run: Literal[True] = True
     valid: Literal[True] = True
     exists: bool
+    mapped: dict[str, str] = {}
+    unmapped: dict[str, str] = {}
 
 
 class ReferralList(BaseModel):

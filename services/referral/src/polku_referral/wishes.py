@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from polku_referral.wire import Code, Day, Email, LongText, Municipality, Phone, Strict
+from polku_referral.model.code_map import Municipality
+from polku_referral.wire import Code, Day, Email, LongText, Phone, Strict
 from polku_web.i18n import msg
 
 Note = Annotated[LongText, Field(max_length=1000)]

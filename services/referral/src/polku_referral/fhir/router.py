@@ -22,10 +22,10 @@ from polku_referral.fhir.outcomes import BASE, MEDIA_TYPE, own_of
 from polku_referral.fhir.reading import Told, read
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
 from polku_referral.fhir.writing import Resource, Writer
-from polku_referral.intake import Accepted, sha256
+from polku_referral.intake import sha256
 from polku_referral.repository import scope_of
 from polku_referral.texts import WRONG, as_problem
-from polku_referral.wire import ReferralIn, ReferralOut
+from polku_referral.wire import ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -162,13 +162,10 @@ async def _taken(
             kept = await desk.find(who, found.items[0].id)
             return views.referral(kept.referral, who, receipt=await desk.receipt(kept)), False
     with _refusals(told):
-        accepted = await _submitted(request, who, desk, body)
+        raw = sha256(await request.body())
+        submission = await desk.submission(who, body, raw_sha256=raw, idempotency_key=None)
+        accepted = await desk.intake.receive(submission)
     return views.referral(accepted.referral, who, receipt=accepted.receipt), accepted.is_new
-
-
-async def _submitted(request: Request, who: Principal, desk: Desk, body: ReferralIn) -> Accepted:
-    raw_sha256 = sha256(await request.body())
-    return await desk.intake.receive(await desk.submission(who, body, raw_sha256=raw_sha256))
 
 
 async def _found(kind: search.Kind, request: Request, who: Principal, desk: Desk) -> Response:

@@ -198,4 +198,5 @@ def check(referral: Referral, command: str, allowed: Mapping[State, tuple[str, .
 def step(referral: Referral, kind: str, at: datetime, by: str | None, party: Party, **changes: object) -> Referral:
     """The referral after one event, with a line of history."""
     history = (*referral.history, Step(kind=kind, at=at, by=by, party=party))
-    return referral.model_copy(update={"version": referral.version + 1, "history": history, "changed_at": at, **changes})
+    changes = {"version": referral.version + 1, "history": history, "changed_at": at, **changes}
+    return referral.model_copy(update=changes)

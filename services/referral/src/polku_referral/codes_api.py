@@ -1,0 +1,73 @@
+"""Codes over HTTP: Polku's lists, and what an organisation's own codes stand for."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from polku_referral.api import BASE, AtDesk, refusals
+from polku_referral.audit import Look
+from polku_referral.code_maps import check
+from polku_referral.commands_api import COMMAND
+from polku_referral.desk import Desk
+from polku_referral.model.code_map import CodeMap
+from polku_runtime.access import Principal
+from polku_web.doors import expected_version, lost_race, staff, staff_or_client
+from polku_web.problems import Problem
+
+router = APIRouter(prefix=BASE, tags=["codes"])
+Keeper = Annotated[Principal, Depends(staff("manager", "operator"))]
+
+
+class CodeMapOut(CodeMap):
+    """version: 0 while the organisation has no map; then only Polku's codes are taken."""
+
+    version: int
+
+
+class CodeOut(BaseModel):
+    code: str
+    fi: str
+    sv: str
+    en: str
+
+
+@router.get("/codes", dependencies=[Depends(staff_or_client())])
+async def codes(desk: AtDesk) -> dict[str, list[CodeOut]]:
+    """The code lists with labels in three languages, those in use today."""
+    return {name: [CodeOut(**code) for code in listed] for name, listed in desk.codes.data(desk.today).items()}
+
+
+@router.get("/organisations/{organisation_id}/codes")
+async def code_map(response: Response, who: Keeper, desk: AtDesk, organisation_id: str) -> CodeMapOut:
+    """What the organisation's own codes stand for. `ETag` holds the version that a change takes in `If-Match`."""
+    del who
+    return await _shown(response, desk, organisation_id)
+
+
+@router.put("/organisations/{organisation_id}/codes", responses=COMMAND)
+async def change_code_map(
+    request: Request, response: Response, who: Keeper, desk: AtDesk, organisation_id: str, wish: CodeMap
+) -> CodeMapOut:
+    """Replaces the map. Referrals that were taken in before keep what their codes stood for then."""
+    seen = expected_version(request)
+    await _known(desk, organisation_id)
+    with refusals(who):
+        check(wish, desk.codes)
+    await desk.audit.write(who, [Look(None, "change-codes", about=organisation_id)])
+    if not await desk.code_maps.put(organisation_id, wish, seen, who.id):
+        raise lost_race((await _shown(response, desk, organisation_id)).model_dump(mode="json"))
+    return await _shown(response, desk, organisation_id)
+
+
+async def _known(desk: Desk, organisation_id: str) -> None:
+    if await desk.directory.organisations.get(organisation_id) is None:
+        raise Problem(404, "not-found")
+
+
+async def _shown(response: Response, desk: Desk, organisation_id: str) -> CodeMapOut:
+    await _known(desk, organisation_id)
+    kept = await desk.code_maps.kept(organisation_id)
+    response.headers["etag"] = f'"{kept.version}"'
+    return CodeMapOut(**(kept.code_map or CodeMap()).model_dump(), version=kept.version)
