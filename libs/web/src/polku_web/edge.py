@@ -44,6 +44,9 @@ DATABASE_SECONDS = 1.5
 WAITING = ("/live", "/events")
 """Ends of addresses where a request may wait for news."""
 
+X_ROAD = b"x-road-"
+"""Headers by which a security server says who calls; anybody else could say the same."""
+
 LANGUAGE_COOKIE = "polku_language"
 A_YEAR = 365 * 24 * 3600
 
@@ -80,6 +83,8 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        # Only the X-Road listener's gate may believe them, and it has taken them by now.
+        scope["headers"] = [header for header in scope["headers"] if not header[0].startswith(X_ROAD)]
         started = time.perf_counter()
         status = 0
         state = scope.setdefault("state", {})
@@ -125,8 +130,8 @@ class Edge:
     def _dress(self, headers: MutableHeaders, state: dict[str, Any], asked: str | None) -> None:
         for name, value in self.headers.items():
             headers.setdefault(name, value)
-        for name, value in state.get("limit_headers", {}).items():
-            headers.setdefault(name, value)
+        for name, value in state.get("headers", {}).items():
+            headers.append(name, value)
         headers.setdefault("cache-control", "no-store")
         headers.setdefault("content-language", state["lang"])
         if asked in LANGUAGES:

@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -36,12 +37,17 @@ class Look:
     """One look at one person. action: why, as a code. classes: which classes of data were opened.
 
     A try that was refused opened nothing and may have met nobody: then `about` holds the id that was asked for.
+    So it does of a change of who may come in. detail: a code or fingerprint. count: how many alike this stands for.
+    message: how a call names itself on the way that it took (model/xroad.py).
     """
 
     person_id: str | None
     action: str
     classes: tuple[str, ...] = ()
     about: str | None = None
+    detail: str | None = None
+    count: int = 1
+    message: Mapping[str, str] | None = None
 
 
 class Audit:
@@ -93,7 +99,18 @@ class Audit:
             "action": look.action,
             "classes": list(look.classes),
             **({} if look.about is None else {"about": look.about}),
+            **({} if look.detail is None else {"detail": look.detail}),
+            **({} if look.count == 1 else {"count": look.count}),
+            **({} if look.message is None else {"message": dict(look.message)}),
         }
+
+    async def newest(self, *, client: str | None, since: datetime, limit: int) -> list[dict[str, Any]]:
+        """Rows since a moment, newest first, ready to be told. client: only those about this machine, or by it."""
+        where: Document = {"at": {"$gte": since}}
+        if client is not None:
+            where["$or"] = [{"about": client}, {"by": client}]
+        rows = self.rows.find(where, {"hash": False, "prev": False}).sort([("at", DESCENDING)]).limit(limit)
+        return [{**row, "_id": f"{row['_id']['chain']}:{row['_id']['seq']}", "at": row["at"].isoformat()} async for row in rows]
 
     async def verify(self) -> list[str]:
         """Walks every chain; one sentence per place where it does not hold."""
