@@ -15,9 +15,9 @@ def test_events_come_in_order_and_go_on_from_the_kept_cursor(polku: Serving) -> 
         for one in pushed[:2]:
             sender.withdraw(one, "sent-in-error")
         told = until(lambda: found if len(found := list(sender.events(limit=3))) == 7 else [])
-        assert [event.type for event in told].count("referral.withdrawn") == 2
-        assert [event.external_id for event in told[:5]] == [one.external_id for one in pushed]
-        assert {event.referral_id for event in told} == {one.id for one in pushed}
+        for place, one in enumerate(pushed):  # in order for each referral; referrals among themselves have none
+            story = [(event.type, event.version) for event in told if event.referral_id == one.id]
+            assert story == [("referral.received", 1), ("referral.withdrawn", 2)][: 2 if place < 2 else 1]
         # Whatever was handled last, what comes after its cursor holds all that was not handled.
         for handled, event in enumerate(told, start=1):
             later = [one.id for one in sender.events(event.cursor)]

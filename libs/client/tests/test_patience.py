@@ -165,8 +165,11 @@ def test_a_refused_token_is_renewed_once(polku: Script) -> None:
 
 
 def test_nobody_there_is_said_as_such() -> None:
-    with Client("http://127.0.0.1:9", "client-1", KEY, patience_s=0) as sender, pytest.raises(NotAnswered):
+    sender = Client("http://127.0.0.1:9", "client-1", KEY, patience_s=0)
+    with sender, pytest.raises(NotAnswered, match=r"ConnectError.*refused"):
         sender.find("TE-1")
+    with pytest.raises(Misconfigured, match="https"):
+        Client("polku.example.fi", "client-1", KEY)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Requests with a token, tried again while that helps: what every call of the client goes through."""
 
 import contextlib
+import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -41,6 +42,8 @@ class Connection:
         patience_s: float = 60,
         sleep: Sleep = time.sleep,
     ) -> None:
+        if not base_url.startswith(("https://", "http://")):
+            raise Misconfigured("the address begins with https://")
         self.base_url = base_url.rstrip("/")
         self.client_id = client_id
         self.key = key
@@ -57,21 +60,20 @@ class Connection:
 
         Raises PolkuProblem for a refusal, NotAnswered when the patience ends without an answer.
         """
-        last, renewed = 0, False
-        for pause in self._tries():
-            token, carried = self.token(), {**(headers or {})}
-            answer = self._ask(method, self.base_url + path, {"authorization": f"Bearer {token}", **carried}, more)
-            if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED and not renewed:
-                renewed = True
-                self._forget(token)  # revoked, or the service's keys have changed: a fresh one may pass
-                continue
-            if answer is not None and answer.status_code not in AGAIN:
-                if answer.is_error:
-                    raise problem_of(answer)
+
+        def ask(token: str) -> httpx.Response:
+            carried = {**(headers or {}), "authorization": f"Bearer {token}"}
+            return self.http.request(method, self.base_url + path, headers=carried, **more)
+
+        def one_try() -> httpx.Response:
+            token = self.token()
+            answer = ask(token)
+            if answer.status_code != httpx.codes.UNAUTHORIZED:
                 return answer
-            last = answer.status_code if answer is not None else 0
-            pause(answer)
-        raise NotAnswered(f"{method} was not answered within {self.patience_s:g} s" + (f" ({last})" if last else ""))
+            self._forget(token)  # revoked, or the service's keys have changed: a fresh one may pass
+            return ask(self.token())
+
+        return self._patiently(one_try)
 
     def token(self) -> str:
         """An access token, fetched when there is none or the last one is about to end."""
@@ -85,7 +87,7 @@ class Connection:
     def metadata(self) -> Mapping[str, Any]:
         """What the server says of itself (RFC 8414). Raises Misconfigured when it says that it is another one."""
         if not self._metadata:
-            told = self._patiently("GET", self.base_url + METADATA).json()
+            told = self.public(self.base_url + METADATA).json()
             if told.get("issuer") != (self.audience or self.base_url):
                 raise Misconfigured(f"{self.base_url} is {told.get('issuer')}: connect to that, or give it as audience")
             self._metadata = told
@@ -93,17 +95,17 @@ class Connection:
 
     def public(self, address: str) -> httpx.Response:
         """A GET without a token, at a whole address."""
-        return self._patiently("GET", address)
+        return self._patiently(lambda: self.http.get(address))
 
     def _fetch_token(self) -> Mapping[str, Any]:
         endpoint, issuer = self.metadata()["token_endpoint"], self.metadata()["issuer"]
 
-        def grant() -> dict[str, Any]:  # a proof is good once, so every try makes its own
+        def one_try() -> httpx.Response:  # a proof is good once, so every try makes its own
             proof = self.key.proof(self.client_id, issuer)
             form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
-            return {"data": {**form, "client_assertion": proof}}
+            return self.http.post(endpoint, data={**form, "client_assertion": proof})
 
-        told: dict[str, Any] = self._patiently("POST", endpoint, grant).json()
+        told: dict[str, Any] = self._patiently(one_try).json()
         return told
 
     def _forget(self, token: str) -> None:
@@ -111,50 +113,37 @@ class Connection:
             if self._token == token:
                 self._until = 0.0
 
-    def _patiently(self, method: str, address: str, more: Callable[[], dict[str, Any]] = dict) -> httpx.Response:
-        for pause in self._tries():
-            answer = self._ask(method, address, {}, more())
-            if answer is not None and answer.status_code not in AGAIN:
-                if answer.is_error:
+    def _patiently(self, one_try: Callable[[], httpx.Response]) -> httpx.Response:
+        """The answer that stands. Between tries it waits as it was told, else longer each time."""
+        ends = time.monotonic() + self.patience_s
+        for number in itertools.count():
+            asked = 0.0
+            try:
+                answer = one_try()
+            except httpx.TransportError as error:  # nobody knows whether the request arrived
+                why = _named(error)
+            else:
+                if answer.is_success:
+                    return answer
+                if answer.status_code not in AGAIN:
                     raise problem_of(answer)
-                return answer
-            pause(answer)
-        raise NotAnswered(f"{address} did not answer within {self.patience_s:g} s")
-
-    def _ask(
-        self, method: str, address: str, headers: Mapping[str, str], more: Mapping[str, Any]
-    ) -> httpx.Response | None:
-        """None for whatever keeps an answer from arriving: nobody knows then whether the request did."""
-        with contextlib.suppress(httpx.TransportError):
-            return self.http.request(method, address, headers=headers, **more)
-        return None
-
-    def _tries(self) -> Iterator[Callable[[httpx.Response | None], None]]:
-        """Once per try, the pause to take before the next: as told, else longer each time.
-
-        Ends when the next pause would outlast the patience.
-        """
-        began, tries, over = time.monotonic(), 0, False
-
-        def pause(answer: httpx.Response | None) -> None:
-            nonlocal over
+                asked, why = _asked_to_wait(answer), str(answer.status_code)
             # Jitter: senders that were thrown out together must not come back together.
-            wait = min(LONGEST_S, FIRST_S * 2 ** (tries - 1)) * random.uniform(0.5, 1)
-            wait = max(wait, _asked_to_wait(answer))
-            over = time.monotonic() + wait > began + self.patience_s
-            if not over:
-                self._sleep(wait)
-
-        while not over:
-            tries += 1
-            yield pause
+            pause = max(asked, min(LONGEST_S, FIRST_S * 2**number) * random.uniform(0.5, 1))
+            if time.monotonic() + pause > ends:
+                break
+            self._sleep(pause)
+        raise NotAnswered(f"{self.base_url} did not answer within {self.patience_s:g} s ({why})")
 
 
-def _asked_to_wait(answer: httpx.Response | None) -> float:
+def _named(error: httpx.TransportError) -> str:
+    """What went wrong below HTTP. Why a connection was not made is told too; it may be a certificate."""
+    return type(error).__name__ + (f": {error}" if isinstance(error, httpx.ConnectError) else "")
+
+
+def _asked_to_wait(answer: httpx.Response) -> float:
     """Seconds in `Retry-After` (RFC 9110 §10.2.3), given as a number or as a time; 0 without one."""
-    told = answer.headers.get("retry-after", "") if answer is not None else ""
-    if told.isdigit():
-        return float(told)
-    with contextlib.suppress(ValueError):
-        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    told = answer.headers.get("retry-after", "")
+    with contextlib.suppress(ValueError, TypeError):
+        return float(told) if told.isdecimal() else (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
     return 0.0
