@@ -44,14 +44,16 @@ class Message:
 
 @dataclass
 class Receiver:
-    """behave: what to do with the next message. secret: verified with when it is set."""
+    """behave: what to do with the next message. answer_with: to a challenge. secret: verified with when it is set."""
 
     port: int = 0
     secret: str = ""
     behave: Callable[[Message], Behaviour] = lambda _: 204
+    answer_with: Callable[[Message], bytes] = lambda message: message.challenge.encode()
     seen: list[Message] = field(default_factory=list)
     verified: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
     open: set[asyncio.StreamWriter] = field(default_factory=set)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -107,7 +109,8 @@ class Receiver:
             writer.transport.abort()
             return False
         if wanted == "hang":
-            await asyncio.Event().wait()
+            await self.closing.wait()
+            return False
         if wanted == "slow":
             await asyncio.sleep(0.3)
         if wanted == "drip":
@@ -115,7 +118,7 @@ class Receiver:
             while True:
                 writer.write(b"x" * 4096)
                 await writer.drain()
-        body = message.challenge.encode() if message.taken else b""
+        body = self.answer_with(message) if message.taken and message.challenge else b""
         status = 200 if body else status
         extra = "".join(f"{name}: {value}\r\n" for name, value in more.items())
         writer.write(f"HTTP/1.1 {status} X\r\n{extra}content-length: {len(body)}\r\n\r\n".encode() + body)
@@ -133,8 +136,7 @@ async def receiving(**more: Any) -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         server.close()
+        receiver.closing.set()
         for connection in receiver.open:
             connection.transport.abort()
-        for task in receiver.tasks:
-            task.cancel()
         await asyncio.gather(*receiver.tasks, return_exceptions=True)

@@ -2,157 +2,43 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from contextlib import AsyncExitStack
 from typing import Any
 
-import pytest
-import standardwebhooks.webhooks as official
 from fastapi import FastAPI
 
 from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
-from polku_referral.feed import feed_senders
-from polku_referral.master import read_master_key
 from polku_referral.model.webhook import SCHEDULE_S
-from polku_referral.posting import Poster
-from polku_referral.settings import ReferralSettings
-from polku_referral.webhooks import Webhooks, open_webhooks
-from polku_runtime.lease import Lease
-from polku_runtime.metrics import Metrics
+from polku_referral.webhooks import Webhooks
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
-from .feeding import carry, outbox, story
+from .feeding import story
 from .material import TOWN, leaks
-from .receiver import Message, Receiver, receiving
+from .receiver import receiving
+from .sending import (
+    WEBHOOKS,
+    Register,
+    all_due,
+    attempts_of,
+    clock,
+    delivery,
+    delivery_of,
+    happens,
+    in_order,
+    nothing_waits,
+    post,
+    referral_settings,
+    register,
+    same_time,
+    sending,
+    webhooks,
+)
 
-WEBHOOKS = "/webhooks"
+__all__ = ["clock", "delivery", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 AT_ONCE_S = 1.0
 """A bound for what should take tens of milliseconds on a machine that is busy."""
-
-
-@pytest.fixture
-def referral_settings(referral_settings: ReferralSettings) -> ReferralSettings:
-    return referral_settings.model_copy(update={"webhook_allow": "127.0.0.1", "webhook_timeout": 1.0})
-
-
-@pytest.fixture(autouse=True)
-def same_time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The official library compares a message's time with the test's clock."""
-
-    class Now(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return clock.now.astimezone(tz)
-
-    monkeypatch.setattr(official, "datetime", Now)
-
-
-@pytest.fixture
-async def webhooks(app: FastAPI) -> Webhooks:
-    made: Webhooks = app.state.webhooks
-    await made.feed.create_indexes()
-    await made.create_indexes()
-    return made
-
-
-@pytest.fixture
-def delivery(app: FastAPI, webhooks: Webhooks) -> Delivery:
-    return delivery_of(app)
-
-
-def delivery_of(app: FastAPI) -> Delivery:
-    settings: ReferralSettings = app.state.settings
-    database, effects = app.state.database, app.state.effects
-    allowed, master = app.state.webhooks.allowed, read_master_key(settings.master_key_file)
-    return Delivery(
-        database=database,
-        webhooks=open_webhooks(database, effects, allowed=allowed, master=master),
-        poster=Poster(allowed, settings.webhook_timeout),
-        origin=settings.base_url,
-        lease=Lease(database, "webhooks", effects),
-        metrics=Metrics(),
-    )
-
-
-@asynccontextmanager
-async def sending(delivery: Delivery) -> AsyncIterator[None]:
-    task = asyncio.create_task(delivery.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        ended = (await asyncio.gather(task, return_exceptions=True))[0]
-        assert isinstance(ended, asyncio.CancelledError), ended
-
-
-async def all_due(delivery: Delivery, webhook_id: str) -> int:
-    """Sends one after the other what is due by the clock; how many tries that were."""
-    tries = 0
-    while webhook := await delivery.ready(webhook_id):
-        ready = await delivery.deliveries.due(webhook_id, [], 10)
-        for row in ready:
-            await delivery.send(webhook, row)
-            tries += 1
-        if not ready:
-            break
-    return tries
-
-
-async def nothing_waits(delivery: Delivery) -> None:
-    async with asyncio.timeout(5):
-        while await delivery.deliveries.waiting_webhooks():
-            await asyncio.sleep(0.01)
-
-
-Register = Callable[..., Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-def register(sender: Sender, delivery: Delivery) -> Register:
-    """`await register(receiver)` → a verified webhook, as the API told it; the receiver knows its secret."""
-
-    async def made(receiver: Receiver, owner: Sender = sender, **more: Any) -> dict[str, Any]:
-        told = await post(owner, WEBHOOKS, {"url": receiver.url, **more}, 201)
-        receiver.secret = told["verify_with"] if told["scheme"] == "v1" else ""
-        await all_due(delivery, told["id"])
-        shown = (await owner.get(f"{WEBHOOKS}/{told['id']}")).json()
-        assert shown["state"] == "active", shown
-        return told
-
-    return made
-
-
-async def post(who: Sender, address: str, sent: Any = None, status: int = 200) -> dict[str, Any]:
-    headers = {**who.headers, "content-type": "application/json"}
-    answer = await who.http.post(f"/referral/api/v1{address}", json={} if sent is None else sent, headers=headers)
-    assert answer.status_code == status, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
-
-
-async def happens(desk: Desk, webhooks: Webhooks) -> None:
-    """Brings the feed, and with it the deliveries, up to date."""
-    await carry(feed_senders(webhooks.feed, webhooks.fan_out), await outbox(desk))
-
-
-def in_order(messages: list[Message]) -> bool:
-    """True when no referral's version is told before a lower one was."""
-    highest: dict[str, int] = {}
-    for message in messages:
-        data = message.told["data"]
-        if data["version"] > highest.get(data["referral_id"], 0) + 1:
-            return False
-        highest[data["referral_id"]] = max(data["version"], highest.get(data["referral_id"], 0))
-    return True
-
-
-async def attempts_of(sender: Sender, webhook_id: str) -> list[dict[str, Any]]:
-    """Oldest first."""
-    told = (await sender.get(f"{WEBHOOKS}/{webhook_id}/attempts?limit=200")).json()
-    return list(reversed(told["items"]))
 
 
 # -- the straight way -------------------------------------------------------------------------------------

@@ -161,6 +161,10 @@ class DeliveryStore:
         where = {"webhook_id": webhook_id, **({"state": state} if state else {}), **after}
         return await self.rows.find(where).sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list()
 
+    async def waiting(self, webhook_id: str) -> int:
+        """How many wait for their turn."""
+        return await self.rows.count_documents(_waiting(webhook_id))
+
     async def attempts_of(
         self, webhook_id: str, delivery: str | None, after: dict[str, Any], limit: int
     ) -> list[Document]:

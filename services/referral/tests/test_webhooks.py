@@ -1,0 +1,355 @@
+"""Webhooks as their owner handles them: registered, proven, their secrets replaced, taken away; by the operator too."""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fastapi import FastAPI
+from standardwebhooks import Webhook as Official
+from standardwebhooks import WebhookVerificationError
+
+from polku_referral import signatures
+from polku_referral.delivery import Delivery
+from polku_referral.desk import Desk
+from polku_referral.model.telling import channel_of
+from polku_referral.model.webhook import CHALLENGE_S, LONGEST, MAX_WEBHOOKS, SCHEDULE_S, next_try, proves
+from polku_referral.webhooks import Webhooks
+from polku_runtime.testing import Clock, fixed_effects
+
+from .conftest import Sender
+from .material import COUNTY, TOWN
+from .receiver import receiving
+from .sending import (
+    WEBHOOKS,
+    Register,
+    all_due,
+    attempts_of,
+    clock,
+    delivery,
+    happens,
+    post,
+    referral_settings,
+    register,
+    same_time,
+    webhooks,
+)
+from .test_cli import Polku, polku, printed, refused
+
+__all__ = ["clock", "delivery", "polku", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
+SOMEWHERE = "https://receiver.example/polku"
+
+
+def verify_asymmetric(public: str, body: bytes, headers: dict[str, str]) -> None:
+    """Raises InvalidSignature unless one of the signatures fits."""
+    key = Ed25519PublicKey.from_public_bytes(b64decode(public.removeprefix("whpk_")))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    for one in headers["webhook-signature"].split(" "):
+        version, _, signature = one.partition(",")
+        assert version == "v1a"
+        try:
+            return key.verify(b64decode(signature), signed)
+        except InvalidSignature:
+            continue
+    raise InvalidSignature
+
+
+# -- proven -----------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_sent_before_the_challenge_is_answered(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, clock: Clock
+) -> None:
+    async with receiving(behave=lambda _: 401) as receiver:
+        told = await post(sender, WEBHOOKS, {"url": receiver.url}, 201)
+        assert (told["state"], told["verify_with"][:6]) == ("unverified", "whsec_")
+        await sender.sent("V-1")
+        await happens(desk, webhooks)
+        for delay in (*CHALLENGE_S[1:], 3600):
+            assert await all_due(delivery, told["id"]) == 1
+            clock.advance(seconds=delay)
+        assert await all_due(delivery, told["id"]) == 0
+        assert {message.told["type"] for message in receiver.seen} == {"webhook.challenge"}
+
+        await sender.sign_on()
+        receiver.behave, receiver.secret = (lambda _: 204), told["verify_with"]
+        assert (await post(sender, f"{WEBHOOKS}/{told['id']}/verify", None, 202))["state"] == "unverified"
+        await all_due(delivery, told["id"])
+        assert (await sender.get(f"{WEBHOOKS}/{told['id']}")).json()["state"] == "active"
+        assert receiver.verified == 1
+        await post(sender, f"{WEBHOOKS}/{told['id']}/verify", None, 409)
+        await sender.sent("V-2")
+        await happens(desk, webhooks)
+        await all_due(delivery, told["id"])
+        assert [message.told["data"]["external_id"] for message in receiver.taken] == ["V-2"]
+    assert [row["status"] for row in await attempts_of(sender, told["id"])] == [*[401] * 4, 200, 204]
+
+
+def test_what_proves_a_challenge() -> None:
+    assert proves(b"abc", "abc")
+    assert proves(b' "abc"\n', "abc")
+    assert proves(b'{"challenge": "abc"}', "abc")
+    for other in (b"", b"abcd", b'{"type": "webhook.challenge", "data": {"challenge": "abc"}}', b"\xff", b"[" * 9999):
+        assert not proves(other, "abc")
+
+
+async def test_a_receiver_that_repeats_what_it_hears_proves_nothing(
+    delivery: Delivery, webhooks: Webhooks, sender: Sender
+) -> None:
+    async with receiving(answer_with=lambda message: message.body) as receiver:
+        told = await post(sender, WEBHOOKS, {"url": receiver.url}, 201)
+        assert await all_due(delivery, told["id"]) == 1
+    assert (await sender.get(f"{WEBHOOKS}/{told['id']}")).json()["state"] == "unverified"
+
+
+# -- signatures -------------------------------------------------------------------------------------------
+
+
+async def test_rotating_leaves_no_gap(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock
+) -> None:
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        old, receiver.secret = receiver.secret, ""
+        rotated = await post(sender, f"{WEBHOOKS}/{webhook['id']}/rotate")
+        new = rotated["verify_with"]
+        assert rotated["both_until"].startswith((clock.now + timedelta(hours=24)).strftime("%Y-%m-%dT%H:%M"))
+        await sender.sent("G-1")
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+        both = receiver.taken[-1]
+        for secret in (old, new):
+            Official(secret).verify(both.body, both.headers)
+        assert both.headers["webhook-signature"].count("v1,") == 2
+
+        clock.advance(hours=24, seconds=1)
+        await sender.sign_on()
+        await sender.sent("G-2")
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+        only = receiver.taken[-1]
+        Official(new).verify(only.body, only.headers)
+        with pytest.raises(WebhookVerificationError):
+            Official(old).verify(only.body, only.headers)
+
+
+async def test_asymmetric_signatures(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+) -> None:
+    async with receiving() as receiver:
+        webhook = await register(receiver, scheme="v1a")
+        assert webhook["verify_with"].startswith("whpk_")
+        await sender.sent()
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+        message = receiver.taken[0]
+        verify_asymmetric(webhook["verify_with"], message.body, message.headers)
+        with pytest.raises(InvalidSignature):
+            verify_asymmetric(webhook["verify_with"], message.body + b" ", message.headers)
+        new = (await post(sender, f"{WEBHOOKS}/{webhook['id']}/rotate"))["verify_with"]
+        await sender.sent("A-2")
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+        for public in (webhook["verify_with"], new):
+            verify_asymmetric(public, receiver.taken[1].body, receiver.taken[1].headers)
+
+
+def test_any_changed_byte_is_noticed(clock: Clock) -> None:
+    key = signatures.new_key()
+    body = json.dumps({"type": "referral.accepted", "data": {}})
+    told = signatures.headers("v1", [key], "item-1", clock.now, body)
+    official = Official(signatures.for_receiver("v1", key))
+    official.verify(body, told)
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        changed = {**told, name: told[name][:-2] + ("1" if told[name][-2] != "1" else "2") + told[name][-1]}
+        with pytest.raises(WebhookVerificationError):
+            official.verify(body, changed)
+    with pytest.raises(WebhookVerificationError):
+        official.verify(body.replace("accepted", "declined"), told)
+
+
+async def test_secrets_are_sealed_and_go_away(
+    app: FastAPI, desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock
+) -> None:
+    keys = app.state.database["webhook_keys"]
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        secret = b64decode(webhook["verify_with"].removeprefix("whsec_"))
+        assert secret not in (await keys.find_one({}))["key"]
+        shown = (await sender.get(WEBHOOKS)).text + (await sender.get(f"{WEBHOOKS}/{webhook['id']}")).text
+        assert "whsec_" not in shown
+        assert "verify_with" not in shown
+
+        receiver.behave = lambda _: 410
+        await sender.sent()
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+        row = await keys.find_one({})
+        assert row["until"] == clock.now + timedelta(days=30)
+        clock.advance(days=31)  # MongoDB deletes it by itself; until then it is as good as gone
+        await sender.sign_on()
+        await post(sender, f"{WEBHOOKS}/{webhook['id']}/enable", None, 409)
+        receiver.secret = (await post(sender, f"{WEBHOOKS}/{webhook['id']}/rotate"))["verify_with"]
+        receiver.behave = lambda _: 204
+        await post(sender, f"{WEBHOOKS}/{webhook['id']}/enable")
+        await all_due(delivery, webhook["id"])
+        assert [message.told["type"] for message in receiver.taken] == ["referral.received", "webhook.disabled"]
+
+        await sender.sent("S-2")
+        await happens(desk, webhooks)
+        gone = await sender.http.delete(f"/referral/api/v1{WEBHOOKS}/{webhook['id']}", headers=sender.headers)
+        assert gone.status_code == 204
+        assert await keys.count_documents({}) == 0
+        assert await webhooks.deliveries.rows.count_documents({"state": "waiting"}) == 0
+        assert await all_due(delivery, webhook["id"]) == 0
+
+
+# -- whose ------------------------------------------------------------------------------------------------
+
+
+async def test_another_organisations_webhook_is_unknown(
+    desk: Desk, webhooks: Webhooks, sender: Sender, enrol: Callable[..., Any]
+) -> None:
+    told = await post(sender, WEBHOOKS, {"url": SOMEWHERE}, 201)
+    county, reader = await enrol(COUNTY), await enrol(TOWN, scopes=("referrals:read",))
+    assert (await county.get(WEBHOOKS)).json() == {"items": []}
+    address = f"{WEBHOOKS}/{told['id']}"
+    for place in ("", "/deliveries", "/attempts"):
+        assert (await county.get(address + place)).status_code == 404
+    for place in ("/verify", "/rotate", "/enable", "/deliveries/x/replay"):
+        await post(county, address + place, None, 404)
+    await post(county, f"{address}/replay", {"since": "2026-01-01T00:00:00Z"}, 404)
+    gone = await county.http.delete(f"/referral/api/v1{address}", headers=county.headers)
+    assert gone.status_code == 404
+    await post(reader, WEBHOOKS, {"url": SOMEWHERE}, 403)
+    assert (await sender.get(address)).json()["state"] == "unverified"
+
+
+async def test_trials_are_apart(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+) -> None:
+    async with receiving() as receiver, receiving() as trial:
+        real, tried = await register(receiver), await register(trial)
+        await webhooks.store.rows.update_one({"_id": tried["id"]}, {"$set": {"channel": channel_of(TOWN, test=True)}})
+        await sender.sent("T-real")
+        await sender.sent("T-trial")
+        await desk.repository.database["referrals"].update_one({"external_id": "T-trial"}, {"$set": {"test": True}})
+        await happens(desk, webhooks)
+        for webhook in (real, tried):
+            await all_due(delivery, webhook["id"])
+        assert [message.told["data"]["external_id"] for message in receiver.taken] == ["T-real"]
+        assert [message.told["data"]["external_id"] for message in trial.taken] == ["T-trial"]
+
+
+async def test_what_cannot_be_registered(webhooks: Webhooks, sender: Sender) -> None:
+    for url, code in (("http://receiver.example/", "webhook-https"), ("https://10.0.0.1/", "webhook-address")):
+        told = await post(sender, WEBHOOKS, {"url": url}, 422)
+        assert [(error["pointer"], error["code"]) for error in told["errors"]] == [("/url", code)]
+    told = await post(sender, WEBHOOKS, {"url": SOMEWHERE, "events": ["referral.accepted", "x"]}, 422)
+    assert [(error["pointer"], error["code"]) for error in told["errors"]] == [("/events/1", "unknown-code")]
+    await post(sender, WEBHOOKS, {"url": SOMEWHERE, "scheme": "v2"}, 422)
+    await post(sender, WEBHOOKS, {"url": SOMEWHERE}, 201)
+    assert (await post(sender, WEBHOOKS, {"url": SOMEWHERE}, 409))["refusal"] == "webhook-known"
+    for number in range(1, MAX_WEBHOOKS):
+        await post(sender, WEBHOOKS, {"url": f"{SOMEWHERE}/{number}"}, 201)
+    assert (await post(sender, WEBHOOKS, {"url": f"{SOMEWHERE}/x"}, 409))["refusal"] == "webhooks-enough"
+
+
+async def test_lists_page(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+) -> None:
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        for number in range(5):
+            await sender.sent(f"P-{number}")
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+    for what in ("deliveries", "attempts"):
+        seen: list[str] = []
+        address: str | None = f"{WEBHOOKS}/{webhook['id']}/{what}?limit=4"
+        while address:
+            answer = await sender.get(address)
+            seen += [row["type"] for row in answer.json()["items"]]
+            after = answer.json()["next"]
+            address = f"{WEBHOOKS}/{webhook['id']}/{what}?limit=4&after={after}" if after else None
+        assert seen == [*["referral.received"] * 5, "webhook.challenge"]
+    one = receiver.taken[2].id
+    told = (await sender.get(f"{WEBHOOKS}/{webhook['id']}/attempts?delivery={one}")).json()["items"]
+    assert [(row["delivery"], row["status"]) for row in told] == [(one, 204)]
+    waiting = (await sender.get(f"{WEBHOOKS}/{webhook['id']}/deliveries?state=waiting")).json()["items"]
+    assert waiting == []
+
+
+# -- the operator -----------------------------------------------------------------------------------------
+
+
+async def test_the_operator_sees_and_repairs(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, polku: Polku, clock: Clock
+) -> None:
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        receiver.behave = lambda _: 410
+        await sender.sent()
+        await happens(desk, webhooks)
+        await all_due(delivery, webhook["id"])
+        rows = json.loads((await polku("webhooks", "list", "--organisation", "kajaani", "--json")).stdout)
+        assert [(row["id"], row["state"], row["cause"], row["waiting"]) for row in rows] == [
+            (webhook["id"], "disabled", "gone", 1)
+        ]
+        assert (
+            json.loads((await polku("webhooks", "list", "--organisation", "kainuu-hyvinvointi", "--json")).stdout) == []
+        )
+        tried = json.loads((await polku("webhooks", "attempts", webhook["id"], "--json")).stdout)
+        assert [(row["status"], row["number"]) for row in tried] == [(410, 1), (200, 1)]
+        refused(await polku("webhooks", "replay", webhook["id"], "--since", "2026-03-01"), "not in use")
+
+        receiver.behave = lambda _: 204
+        clock.advance(minutes=5)  # the commands have the real clock
+        assert printed(await polku("webhooks", "enable", webhook["id"], "--json"))["state"] == "active"
+        await all_due(delivery, webhook["id"])
+        assert len(receiver.taken) == 2
+        assert printed(await polku("webhooks", "replay", webhook["id"], "--since", "1.3.2026", "--json")) == {
+            "places": 2
+        }
+        await all_due(delivery, webhook["id"])
+        one = receiver.taken[0].id
+        assert printed(await polku("webhooks", "replay", webhook["id"], "--delivery", one, "--json")) == {"places": 1}
+        await all_due(delivery, webhook["id"])
+        assert [message.id for message in receiver.taken].count(one) == 3
+        refused(await polku("webhooks", "enable", webhook["id"]), "not been disabled")
+        refused(await polku("webhooks", "attempts", "nothing"), "no such thing")
+        refused(await polku("webhooks", "replay", webhook["id"]), "either")
+
+
+# -- when it is tried again -------------------------------------------------------------------------------
+
+
+def test_the_schedule(clock: Clock) -> None:
+    """Ten tries within three days, each a little earlier than planned so that many do not come at once."""
+    chance, begun, tries, delays = fixed_effects(seed=3).random, clock.now, 1, []
+    while due := next_try(
+        kind="referral.received", tries=tries, first_at=begun, now=clock.now, retry_after=None, chance=chance
+    ):
+        delays.append((due - clock.now).total_seconds())
+        clock.now = due
+        tries += 1
+    assert tries == len(SCHEDULE_S) == 10
+    assert all(0.9 * planned <= delay <= planned for planned, delay in zip(SCHEDULE_S[1:], delays, strict=True))
+    assert timedelta(days=2.5) < clock.now - begun < LONGEST
+
+
+@pytest.mark.parametrize(("asked", "hours"), [(3600, 1), (10 * 86_400, 72), (1, None)])
+def test_what_a_receiver_asks_for_is_bounded(clock: Clock, asked: float, hours: float | None) -> None:
+    chance = fixed_effects().random
+    due = next_try(kind="x", tries=1, first_at=clock.now, now=clock.now, retry_after=asked, chance=chance)
+    assert due is not None
+    wanted = timedelta(hours=hours) if hours else due - clock.now
+    assert (due - clock.now, due - clock.now <= LONGEST, due - clock.now >= timedelta(seconds=4)) == (
+        wanted,
+        True,
+        True,
+    )
