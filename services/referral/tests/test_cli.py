@@ -114,7 +114,7 @@ async def test_a_key_is_rotated(polku: Polku, browser: Any, clock: Clock, tmp_pa
     printed(await polku("client", "remove-key", client_id, str(old.kid), "--json"))
     assert await token_of(browser(), client_id, old, clock) == 401
     assert await token_of(browser(), client_id, new, clock) == 200
-    refused(await polku("client", "remove-key", client_id, str(new.kid)), "no other one")
+    refused(await polku("client", "remove-key", client_id, str(new.kid)), "no other key")
     refused(await polku("client", "add-key", "nobody", str(path)), "there is no client nobody")
 
 

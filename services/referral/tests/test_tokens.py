@@ -188,28 +188,28 @@ async def test_a_refused_assertion_uses_up_nothing(sender: Sender) -> None:
 
 
 async def test_keys_are_rotated_without_a_gap(sender: Sender, app: FastAPI) -> None:
-    directory, old, new = app.state.directory, sender.key, ECKey.generate_key("P-256", auto_kid=True)
+    admin, old, new = app.state.admin, sender.key, ECKey.generate_key("P-256", auto_kid=True)
 
     async def works(key: ECKey) -> bool:
         sender.key = key
         return (await sender.sign_on()).status_code == 200
 
     assert not await works(new)
-    await directory.add_key(sender.client_id, dict(new.as_dict(private=False)))
+    await admin.add_key(None, sender.client_id, None, json.dumps(new.as_dict(private=False)))
     assert await works(old)
     assert await works(new)
-    await directory.remove_key(sender.client_id, str(old.kid))
+    await admin.remove_key(None, sender.client_id, None, str(old.kid))
     assert not await works(old)
     assert await works(new)
 
 
 async def test_a_client_that_was_shut_out(sender: Sender, app: FastAPI) -> None:
-    await app.state.directory.clients.update_one({"_id": sender.client_id}, {"$set": {"active": False}})
+    await app.state.admin.revoke(None, sender.client_id, None)
     assert (await sender.sign_on()).status_code == 401
 
 
 async def test_a_client_of_an_organisation_that_has_left(sender: Sender, app: FastAPI) -> None:
-    await app.state.directory.organisations.collection.update_one({"_id": TOWN}, {"$set": {"active": False}})
+    await app.state.admin.open_organisation(None, TOWN, None, active=False)
     assert (await sender.sign_on()).status_code == 401
 
 
@@ -259,7 +259,7 @@ async def access(
     app: FastAPI, sender: Sender, clock: Clock, *, header: dict[str, Any] | None = None, **changes: Any
 ) -> str:
     """A token as the door would issue it, with something changed: what a leaked signing key could not mend."""
-    key = await app.state.keys.newest()
+    key = await app.state.keys.signer()
     now = int(clock.now.timestamp())
     claims = {
         "iss": ORIGIN, "aud": ORIGIN, "sub": sender.client_id, "client_id": sender.client_id, "organisation": TOWN,
@@ -273,7 +273,7 @@ async def test_access_tokens_that_open_nothing(app: FastAPI, sender: Sender, clo
     now = int(clock.now.timestamp())
     good = await access(app, sender, clock)
     head, payload, signature = good.split(".")
-    stranger = ECKey.generate_key("P-256", {"kid": (await app.state.keys.newest()).kid})
+    stranger = ECKey.generate_key("P-256", {"kid": (await app.state.keys.signer()).kid})
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
     tokens = {
         "nothing": "",

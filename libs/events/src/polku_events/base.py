@@ -27,6 +27,7 @@ class EventData(BaseModel):
 
     TYPE is the CloudEvents type, with the major version. MINOR counts compatible additions within it.
     SUBJECT names the field that holds the id of the aggregate which emits the event.
+    FOR_ALL: heard also where what is made for trying out is skipped, since it says who may come in.
     """
 
     # What did not fit may be anything at all, so errors do not repeat it.
@@ -34,6 +35,7 @@ class EventData(BaseModel):
 
     TYPE: ClassVar[str]
     MINOR: ClassVar[int] = 0
+    FOR_ALL: ClassVar[bool] = False
     SUBJECT: ClassVar[str]
 
     @property

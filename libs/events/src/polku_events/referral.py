@@ -261,6 +261,7 @@ class ClientChanged(EventData):
     """The whole of what services must know of a machine client."""
 
     TYPE: ClassVar[str] = "polku.client.changed.v1"
+    FOR_ALL: ClassVar[bool] = True
     SUBJECT: ClassVar[str] = "client_id"
 
     client_id: Id

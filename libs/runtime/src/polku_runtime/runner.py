@@ -197,7 +197,7 @@ class Runner:
             except Undecodable as error:
                 results.append((None, Dead(error.reason)))
             else:
-                if event.test and not self.takes_tests:
+                if event.test and not (self.takes_tests or event.data.FOR_ALL):
                     results.append((None, Outcome.SKIPPED))
                     continue
                 if event.minor > event.data.MINOR:

@@ -16,7 +16,7 @@ from polku_runtime.effects import Effects, system_effects
 from polku_runtime.metrics import Metrics
 from polku_runtime.settings import Settings
 from polku_web import answers, docs
-from polku_web.door import open_door
+from polku_web.door import OnRefused, log_refused, open_door
 from polku_web.doors import Door
 from polku_web.edge import DATABASE_SECONDS, Edge
 from polku_web.i18n import texts
@@ -39,6 +39,7 @@ def create_app(
     effects: Effects | None = None,
     door: Door | None = None,
     fetch_keys: FetchKeys | None = None,
+    on_refused: OnRefused = log_refused,
     ready: health.Check | None = None,
     package: str | None = None,
     database_seconds: float = DATABASE_SECONDS,
@@ -50,6 +51,7 @@ def create_app(
         (and `live`): the place to build repositories and put them on `app.state`.
     live: names the topics that a change in the database touches; makes `/<service>/live`.
     door: replaces the real one in tests. fetch_keys: where the issuer itself gets its token keys.
+    on_refused: hears of every access token that was refused.
     ready: more to ask for readiness than whether the database answers.
     package: where templates, texts and static files are; `polku_<service>` if not given.
     database_seconds: how long one request may wait for MongoDB in all.
@@ -65,7 +67,7 @@ def create_app(
         try:
             app.state.client = client
             app.state.database = database = mongo.database(client, settings, service)
-            app.state.door = door or open_door(settings, database, effects, fetch_keys)
+            app.state.door = door or open_door(settings, database, effects, fetch_keys, on_refused)
             hub = LiveHub(database, live) if live is not None else None
             app.state.live = hub
             async with (

@@ -1,28 +1,39 @@
 """The door of a running service: sessions opened with the shared key ring, staff and clients looked up."""
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
-from polku_runtime.access import Principal, Session, SessionSeal, TokenError, TokenVerifier, find_staff
+from polku_runtime.access import Clients, Principal, Session, SessionSeal, TokenError, TokenVerifier, find_staff
 from polku_runtime.access.tokens import FetchKeys, fetch_from
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database
 from polku_runtime.settings import Settings
 from polku_web.doors import Visit
 
+OnRefused = Callable[[TokenError], Awaitable[None]]
+log = logging.getLogger(__name__)
+
+
+async def log_refused(refused: TokenError) -> None:
+    """Where nobody keeps an audit trail a refused token is a line of the log."""
+    log.warning("access token refused", extra={"reason": refused.reason})
+
 
 @dataclass(frozen=True)
 class ServiceDoor:
-    """Implements `doors.Door` over the service's own staff list."""
+    """Implements `doors.Door` over the service's own lists of staff and clients. on_refused: hears why, and of whom."""
 
     database: Database
     seal: SessionSeal
     verifier: TokenVerifier
     effects: Effects
     csrf_keys: Sequence[bytes]
+    clients: Clients
+    on_refused: OnRefused = log_refused
 
     async def visit(self, request: Request) -> Visit | None:
         now = self.effects.now()
@@ -40,13 +51,22 @@ class ServiceDoor:
 
     async def client(self, token: str) -> Principal | None:
         try:
-            return await self.verifier.verify(token)
-        except TokenError:
+            who = await self.verifier.verify(token)
+        except TokenError as refused:
+            await self.on_refused(refused)
             return None
+        if await self.clients.lets_in(who):
+            return who
+        await self.on_refused(TokenError("revoked", who.id))
+        return None
 
 
 def open_door(
-    settings: Settings, database: Database, effects: Effects, fetch_keys: FetchKeys | None = None
+    settings: Settings,
+    database: Database,
+    effects: Effects,
+    fetch_keys: FetchKeys | None = None,
+    on_refused: OnRefused = log_refused,
 ) -> ServiceDoor:
     """The door as `settings` describe it. `fetch_keys` replaces asking the issuer over HTTP."""
     ring = settings.session_keys.get_secret_value()
@@ -57,7 +77,8 @@ def open_door(
         now=lambda: int(effects.now().timestamp()),
     )
     csrf_keys = [hashlib.sha256(b"csrf:" + key.strip().encode()).digest() for key in ring.split(",")]
-    return ServiceDoor(database, SessionSeal(ring, settings.base_url), verifier, effects, csrf_keys)
+    seal = SessionSeal(ring, settings.base_url)
+    return ServiceDoor(database, seal, verifier, effects, csrf_keys, Clients(database), on_refused)
 
 
 def set_cookie(seal: SessionSeal, session: Session) -> str:

@@ -1,10 +1,10 @@
-"""What activities listens to: pathways that open, close and open again, and staff."""
+"""What activities listens to: pathways that open, close and open again, staff and clients."""
 
 from polku_activities.repository import Sessions
 from polku_events import Event
 from polku_events.pathway import ParticipationReopened, PathwayClosed, PathwayOpened, PathwayStageChanged
-from polku_events.referral import StaffChanged
-from polku_runtime.access import remember_staff
+from polku_events.referral import ClientChanged, StaffChanged
+from polku_runtime.access import remember_client, remember_staff
 from polku_runtime.dispatch import each
 from polku_runtime.outcomes import Apply, Handler, Outcome
 
@@ -21,6 +21,7 @@ def consume(sessions: Sessions) -> Apply:
             # A pathway that closed before its start is reopened by a change of stage alone.
             PathwayStageChanged: turned(sessions, is_open=True),
             StaffChanged: remember_staff(sessions.database),
+            ClientChanged: remember_client(sessions.database),
         }
     )
 

@@ -1,16 +1,16 @@
-"""What indicators listens to: every event that a figure needs is folded, staff changes are remembered."""
+"""What indicators listens to: every event that a figure needs is folded, staff and clients are remembered."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from polku_events.referral import StaffChanged
+from polku_events.referral import ClientChanged, StaffChanged
 from polku_indicators.model.fold import FOLDED
 from polku_indicators.model.rules import Rules
 from polku_indicators.repository import Store, Topics
 from polku_indicators.repository.batch import Item, apply_items
 from polku_runtime import telemetry
-from polku_runtime.access import remember_staff
+from polku_runtime.access import remember_client, remember_staff
 from polku_runtime.dispatch import each
 from polku_runtime.effects import Effects
 from polku_runtime.outcomes import Apply, Outcome, Received, Result
@@ -22,7 +22,7 @@ LANES = 2
 
 def consume(store: Store, rules: Rules, topics: Topics, effects: Effects) -> Apply:
     """The applier of the worker's batches."""
-    staff = each({StaffChanged: remember_staff(store.database)})
+    callers = each({StaffChanged: remember_staff(store.database), ClientChanged: remember_client(store.database)})
 
     async def apply(batch: Sequence[Received]) -> Sequence[Result]:
         results: list[Result] = [Outcome.SKIPPED] * len(batch)
@@ -34,13 +34,13 @@ def consume(store: Store, rules: Rules, topics: Topics, effects: Effects) -> App
                 topic, partition = topics.place(received)
                 items[index] = Item(received, topic, partition)
                 lanes[partition % LANES].append(index)
-            elif kind is StaffChanged:
+            elif kind in (StaffChanged, ClientChanged):
                 lanes[-1].append(index)
 
         async def one_lane(lane: int, indexes: list[int]) -> None:
             records = [batch[index] for index in indexes]
             if lane == -1:
-                outcomes = await staff(records)
+                outcomes = await callers(records)
             else:
                 with telemetry.processing_batch(records, "count"):
                     fresh = await apply_items(store, rules, [items[index] for index in indexes], effects.now())

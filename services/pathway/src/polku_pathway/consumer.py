@@ -1,14 +1,14 @@
-"""What pathway listens to: a referral that is accepted or taken back, and a change of staff."""
+"""What pathway listens to: a referral that is accepted or taken back, and a change of staff or clients."""
 
 from pymongo.errors import DuplicateKeyError
 
 from polku_events import Event
-from polku_events.referral import ReferralAccepted, ReferralWithdrawn, StaffChanged
+from polku_events.referral import ClientChanged, ReferralAccepted, ReferralWithdrawn, StaffChanged
 from polku_pathway.model import pathway as domain
 from polku_pathway.model.rules import Rules
 from polku_pathway.model.timeline import Act
 from polku_pathway.repository import Pathways
-from polku_runtime.access import remember_staff
+from polku_runtime.access import remember_client, remember_staff
 from polku_runtime.aggregates import LostRace
 from polku_runtime.dispatch import each
 from polku_runtime.outcomes import Apply, Dead, Handler, Outcome
@@ -26,6 +26,7 @@ def consume(pathways: Pathways) -> Apply:
             ReferralAccepted: open_pathway(pathways),
             ReferralWithdrawn: detach_referral(pathways),
             StaffChanged: remember_staff(pathways.database),
+            ClientChanged: remember_client(pathways.database),
         }
     )
 

@@ -110,7 +110,10 @@ class Audit:
         if client is not None:
             where["$or"] = [{"about": client}, {"by": client}]
         rows = self.rows.find(where, {"hash": False, "prev": False}).sort([("at", DESCENDING)]).limit(limit)
-        return [{**row, "_id": f"{row['_id']['chain']}:{row['_id']['seq']}", "at": row["at"].isoformat()} async for row in rows]
+        return [
+            {**row, "_id": f"{row['_id']['chain']}:{row['_id']['seq']}", "at": row["at"].isoformat()}
+            async for row in rows
+        ]
 
     async def verify(self) -> list[str]:
         """Walks every chain; one sentence per place where it does not hold."""

@@ -1,8 +1,11 @@
-"""Public keys of machine clients: which may be registered, and a fresh pair for who has none."""
+"""Public keys of machine clients: which may be registered, their fingerprints, and a fresh pair for who has none."""
 
+import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
@@ -35,6 +38,24 @@ def public_key(text: str) -> dict[str, Any]:
         raise Unfit
     public = dict(key.as_dict(private=False))
     return {**public, "kid": public.get("kid") or key.thumbprint()}
+
+
+class Fingerprints(NamedTuple):
+    """By what two people on the phone tell that they mean the same key. thumbprint: RFC 7638, base64url.
+
+    spki: SHA-256 of the SubjectPublicKeyInfo in hex, as `openssl pkey -pubout -outform der | sha256sum` prints it.
+    """
+
+    thumbprint: str
+    spki: str
+
+
+def fingerprints(public: Mapping[str, Any]) -> Fingerprints:
+    """Of a key that `public_key` let pass."""
+    key = JWKRegistry.import_key(dict(public))
+    assert isinstance(key, ECKey | OKPKey | RSAKey)
+    spki = key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return Fingerprints(key.thumbprint(), hashlib.sha256(spki).hexdigest())
 
 
 def _read(text: str) -> Key:

@@ -1,21 +1,34 @@
 """Every MongoDB query about who may come in: organisations, machine clients, staff, links and tries to sign in."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
-from polku_referral.model.directory import Client, Organisation, Staff
+from polku_referral.model.directory import Client, Organisation, Staff, announce_client
 from polku_runtime.aggregates import Aggregates
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document
 
 TRIES = 20
-STAFF = "staff"
-"""The service's own staff list, where every request looks, is the staff aggregates themselves."""
+STAFF, CLIENTS = "staff", "clients"
+"""The service's own lists, where every request looks, are the aggregates themselves."""
+MANY = 200
+
+
+class Met(NamedTuple):
+    """How the door has met a client, kept beside its state. used: last use by the key's fingerprint."""
+
+    used: Mapping[str, datetime] = {}
+    refused: int = 0
+    refused_at: datetime | None = None
+
+    @property
+    def used_at(self) -> datetime | None:
+        return max(self.used.values(), default=None)
 
 
 class Directory:
@@ -26,7 +39,7 @@ class Directory:
         self.effects = effects
         self.organisations: Aggregates[Organisation] = Aggregates(database["organisations"], Organisation, effects)
         self.staff: Aggregates[Staff] = Aggregates(database[STAFF], Staff, effects)
-        self.clients = database["clients"]
+        self.clients: Aggregates[Client] = Aggregates(database[CLIENTS], Client, effects)
         self.links = database["links"]
         self.assertions = database["used_assertions"]
         self.tries = database["sign_in_tries"]
@@ -34,9 +47,15 @@ class Directory:
     async def create_indexes(self) -> None:
         await self.organisations.create_indexes()
         await self.staff.create_indexes()
+        await self.clients.create_indexes()
         await self.organisations.collection.create_index("code", unique=True)
         await self.staff.collection.create_index("login", unique=True)
-        await self.clients.create_index([("organisation_id", ASCENDING)])
+        await self.organisations.collection.create_index(
+            "business_id", unique=True, partialFilterExpression={"business_id": {"$type": "string"}}
+        )
+        await self.clients.collection.create_index([("organisation_id", ASCENDING)])
+        # Clients were plain documents once.
+        await self.clients.collection.update_many({"version": {"$exists": False}}, {"$set": {"version": 0}})
         for collection in (self.links, self.assertions, self.tries):
             await collection.create_index("until", expireAfterSeconds=0)
 
@@ -46,29 +65,36 @@ class Directory:
         found = await self.organisations.find({"code": code}, sort=[("_id", ASCENDING)], limit=1)
         return found[0] if found else None
 
-    async def is_active(self, organisation_id: str) -> bool:
-        """False for an organisation that has left: its machines come in no more."""
-        found = await self.organisations.get(organisation_id)
-        return found is not None and found.active
+    async def organisations_after(self, after: Mapping[str, object], limit: int) -> list[Organisation]:
+        """By code."""
+        return await self.organisations.find(after, sort=[("code", ASCENDING)], limit=limit)
 
     async def client(self, client_id: str) -> Client | None:
-        """Clients say nothing to other services, so they are plain documents."""
-        document = await self.clients.find_one({"_id": client_id})
-        return None if document is None else Client.model_validate({**document, "id": document["_id"]})
+        return await self.clients.get(client_id)
 
-    async def add_client(self, client: Client) -> None:
-        await self.clients.insert_one({"_id": client.id, **client.model_dump(exclude={"id"})})
+    async def clients_of(self, organisation_id: str) -> list[Client]:
+        """Oldest first."""
+        return await self.clients.find({"organisation_id": organisation_id}, sort=[("_id", ASCENDING)], limit=MANY)
 
-    async def add_key(self, client_id: str, public: Mapping[str, Any]) -> bool:
-        """One more key while keys are rotated; False when there is no such client."""
-        done = await self.clients.update_one({"_id": client_id}, {"$addToSet": {"keys": dict(public)}})
-        return done.matched_count == 1
+    async def add_client(self, client: Client) -> Client:
+        return await self.clients.add(*announce_client(client))
 
-    async def remove_key(self, client_id: str, kid: str) -> bool:
-        """False when the client has no such key, or no other one to go on with."""
-        has_both = {"_id": client_id, "keys.kid": kid, "keys.1": {"$exists": True}}
-        done = await self.clients.update_one(has_both, {"$pull": {"keys": {"kid": kid}}})
-        return done.modified_count == 1
+    async def note_use(self, client_id: str, fingerprint: str) -> None:
+        """A client came in by this key."""
+        await self.clients.collection.update_one(
+            {"_id": client_id}, {"$set": {f"used.{fingerprint}": self.effects.now()}}
+        )
+
+    async def note_refusals(self, client_id: str, count: int) -> None:
+        """Somebody who said to be this client was refused; nothing happens when there is no such client."""
+        change = {"$inc": {"refused": count}, "$set": {"refused_at": self.effects.now()}}
+        await self.clients.collection.update_one({"_id": client_id}, change)
+
+    async def met(self, client_ids: Iterable[str]) -> dict[str, Met]:
+        """How the door has met these clients."""
+        wanted = dict.fromkeys(Met._fields, True)
+        rows = self.clients.collection.find({"_id": {"$in": list(client_ids)}}, wanted)
+        return {row.pop("_id"): Met(**row) async for row in rows}
 
     async def use_assertion(self, client_id: str, jti: str, until: datetime) -> None:
         """Raises DuplicateKeyError when the assertion was used before."""

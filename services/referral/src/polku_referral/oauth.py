@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse
 
 from polku_referral.keys import SigningKeys
 from polku_referral.model.directory import SCOPES
-from polku_referral.tokens import ALGORITHMS, ASSERTION_TYPE, TOKEN_S, InvalidClient, Tokens
+from polku_referral.refusals import ASSERTION, Refusals
+from polku_referral.tokens import ALGORITHMS, TOKEN_S, InvalidClient, Tokens
 
 TOKEN, JWKS, METADATA = "/referral/oauth/token", "/referral/oauth/jwks", "/.well-known/oauth-authorization-server"
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
@@ -56,10 +57,12 @@ async def token(
         return _error(401, "invalid_client")
     tokens: Tokens = request.app.state.tokens
     try:
-        client = await tokens.authenticate(client_assertion)
+        client = await tokens.authenticate(client_assertion, client_assertion_type)
         issued, scopes = await tokens.issue(client, scope)
-    except InvalidClient:
-        log.warning("client authentication refused")
+    except InvalidClient as invalid:
+        log.warning("client authentication refused", extra={"reason": invalid.reason})
+        refusals: Refusals = request.app.state.refusals
+        await refusals.note(ASSERTION, invalid.reason, invalid.claimed)
         return _error(401, "invalid_client")
     except ValueError:
         return _error(400, "invalid_scope")

@@ -20,7 +20,7 @@ async def receipt(
     at: datetime,
 ) -> str:
     """Says that `issuer` received from the sender exactly this body at this time. body_sha256: hex, of the bytes."""
-    key = await keys.newest()
+    key = await keys.signer()
     claims = {
         "iss": issuer,
         "sub": organisation_id,

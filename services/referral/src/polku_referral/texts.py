@@ -31,6 +31,15 @@ WRONG: Mapping[str, Message] = {
     "webhook-port": msg("Use port 443 or 8443."),
     "webhook-address": msg("This address is not on the public internet."),
     "webhook-credentials": msg("Leave user names and passwords out of the address."),
+    "before-start": msg("This day is before the first day."),
+    "business-id": msg("This is no Finnish business id; write it as 1234567-8."),
+    "taken": msg("Another organisation has this already."),
+    "too-many": msg("There are too many of these."),
+    "unfit-key": msg("This is no public key that can be used: JWK or PEM, P-256, Ed25519 or RSA of 2048 bits."),
+    "key-or-address": msg("Give a public key or an address for keys, not both."),
+    "not-an-address-for-keys": msg("The address must begin with https and lead to the public internet."),
+    "not-agreed": msg("The agreement with your organisation does not cover this."),
+    "no-agreement-in-force": msg("No agreement with your organisation is in force today."),
     "unknown-reference": msg("This reference leads to no resource of the right kind in the same message."),
     "one-order": msg("A transaction holds exactly one ServiceRequest."),
     "only-post": msg("A transaction here only creates: the method is POST."),
@@ -40,6 +49,14 @@ REFUSED: Mapping[str, Message] = {
     "wrong-state": msg("The referral’s present state does not allow this."),
     "unknown-codes": msg("The sender’s own codes must be given known ones first."),
     "erased": msg("The person’s data have been erased."),
+    "key-known": msg("The client has this key already."),
+    "many-keys": msg("The client has as many keys as it may have; remove one first."),
+    "unknown-key": msg("There is no such key."),
+    "last-key": msg("There is no other key to go on with; add one first."),
+    "revoked-already": msg("The client has been revoked already."),
+    "not-revoked": msg("The client has not been revoked."),
+    "unknown-agreement": msg("There is no such agreement."),
+    "rotated-meanwhile": msg("Somebody else has rotated the keys at this moment."),
     "webhooks-enough": msg("There are as many webhooks as there may be; remove one first."),
     "webhook-known": msg("There is a webhook with this address already."),
     "webhook-verified": msg("This webhook has been verified already."),
@@ -51,9 +68,9 @@ REFUSED: Mapping[str, Message] = {
 
 def as_problem(refused: Refused) -> Problem:
     """422 with a pointer per field, or 409 when the referral's state stands in the way."""
-    if refused.code == "invalid":
+    if refused.code in ("invalid", "not-agreed"):
         errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
-        return Problem(422, "invalid", errors=errors)
+        return Problem(422, refused.code, errors=errors)
     if refused.code == "idempotency-mismatch":
         return Problem(422, "idempotency-mismatch")
     return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})

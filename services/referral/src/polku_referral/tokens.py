@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 from pymongo.errors import DuplicateKeyError
 
 from polku_referral.directory import Directory
 from polku_referral.keys import ALGORITHM, SigningKeys
 from polku_referral.model.directory import Client
+from polku_runtime.access.tokens import UNREADABLE, reason_of
 from polku_runtime.effects import Effects
+from polku_web.formats import local_day
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256", "Ed25519", "EdDSA")
@@ -31,7 +32,22 @@ JTI = re.compile(r"[!-~]{8,128}", re.ASCII)
 
 
 class InvalidClient(Exception):
-    """The assertion proves nothing. What is wrong with it is not said."""
+    """The assertion proves nothing. What is wrong with it is not said to who sent it.
+
+    reason: a code for the audit trail. claimed: whose assertion it says it is, which may be anybody's invention.
+    """
+
+    def __init__(self, reason: str, claimed: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.claimed = claimed
+
+
+class Proven(NamedTuple):
+    """claims: of the assertion. key: the one of the client's keys that signed it."""
+
+    claims: Mapping[str, Any]
+    key: Key
 
 
 class Tokens:
@@ -43,16 +59,31 @@ class Tokens:
         self.effects = effects
         self.issuer = issuer
 
-    async def authenticate(self, assertion: str) -> Client:
-        """The client that signed the assertion. Raises InvalidClient."""
+    async def authenticate(self, assertion: str, kind: str = ASSERTION_TYPE) -> Client:
+        """The client that signed the assertion; kind: what the form says that it is. Raises InvalidClient."""
+        if kind != ASSERTION_TYPE:
+            raise InvalidClient("assertion-type")
         if not assertion or len(assertion) > MAX_ASSERTION or assertion.count(".") != 2:
-            raise InvalidClient
-        client = await self.directory.client(_claimed_client(assertion))
-        if client is None or not client.active or not await self.directory.is_active(client.organisation_id):
-            raise InvalidClient
-        claims = _verified(assertion, client.keys)
-        self._check(claims, client.id)
-        await self._use_once(client.id, claims)
+            raise InvalidClient("malformed")
+        claimed = _claimed_client(assertion)
+        try:
+            return await self._proven(assertion, claimed)
+        except InvalidClient as invalid:
+            raise InvalidClient(invalid.reason, claimed) from None
+
+    async def _proven(self, assertion: str, claimed: str) -> Client:
+        client = await self.directory.client(claimed)
+        if client is None:
+            raise InvalidClient("unknown-client")
+        if not client.active:
+            raise InvalidClient("revoked")
+        owner = await self.directory.organisations.get(client.organisation_id)
+        if client.suspended or owner is None or not owner.is_open(local_day(self.effects.now())):
+            raise InvalidClient("organisation-not-open")
+        proven = _verified(assertion, client.keys)
+        self._check(proven.claims, client.id)
+        await self._use_once(client.id, proven.claims)
+        await self.directory.note_use(client.id, proven.key.thumbprint())
         return client
 
     async def issue(self, client: Client, asked: str) -> tuple[str, list[str]]:
@@ -71,26 +102,29 @@ class Tokens:
             "client_id": client.id,
             "organisation": client.organisation_id,
             "scope": " ".join(scopes),
-            "iat": now,
+            # In the very second in which older tokens were made void a new one counts as issued at its end.
+            "iat": max(now, int(client.tokens_valid_from.timestamp())),
             "exp": now + TOKEN_S,
             "jti": self.effects.new_id(),
             **({"test": True} if client.test else {}),
         }
-        key = await self.keys.newest()
+        key = await self.keys.signer()
         return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key), scopes
 
     def _check(self, claims: Mapping[str, Any], client_id: str) -> None:
         now = self.effects.now().timestamp()
         if claims.get("iss") != client_id or claims.get("sub") != client_id:
-            raise InvalidClient
+            raise InvalidClient("claim-iss")
         audience = claims.get("aud")
         if audience not in (self.issuer, [self.issuer]):
-            raise InvalidClient
+            raise InvalidClient("claim-aud")
         expires, issued, since = (_moment(claims, name, now) for name in ("exp", "iat", "nbf"))
-        if not now - LEEWAY_S < expires <= now + ASSERTION_S + LEEWAY_S:
-            raise InvalidClient
-        if issued > now + LEEWAY_S or since > now + LEEWAY_S or issued < now - ASSERTION_S - LEEWAY_S:
-            raise InvalidClient
+        if expires <= now - LEEWAY_S:
+            raise InvalidClient("expired")
+        if expires > now + ASSERTION_S + LEEWAY_S or issued < now - ASSERTION_S - LEEWAY_S:
+            raise InvalidClient("lasts-too-long")
+        if issued > now + LEEWAY_S or since > now + LEEWAY_S:
+            raise InvalidClient("not-yet")
         _text(claims, "jti", JTI)
 
     async def _use_once(self, client_id: str, claims: Mapping[str, Any]) -> None:
@@ -98,21 +132,21 @@ class Tokens:
         try:
             await self.directory.use_assertion(client_id, claims["jti"], until)
         except DuplicateKeyError:
-            raise InvalidClient from None
+            raise InvalidClient("used-before") from None
 
 
 def _moment(claims: Mapping[str, Any], name: str, now: float) -> float:
     """A NumericDate claim (RFC 7519 §2). `exp` must be there, the others may be absent."""
     value = claims.get(name) if name == "exp" else claims.get(name, now)
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < LATEST:
-        raise InvalidClient
+        raise InvalidClient(f"claim-{name}")
     return float(value)
 
 
 def _text(claims: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or form.fullmatch(value) is None:
-        raise InvalidClient
+        raise InvalidClient(f"claim-{name}")
     return value
 
 
@@ -120,19 +154,22 @@ def _claimed_client(assertion: str) -> str:
     """Who the assertion says it is from, unverified: only to know whose keys to try."""
     try:
         claimed = json.loads(jws.extract_compact(assertion.encode()).payload)
-    except (JoseError, ValueError, TypeError, RecursionError):  # the last: brackets nested for the sake of it
-        raise InvalidClient from None
+    except UNREADABLE:
+        raise InvalidClient("malformed") from None
     return _text(claimed if isinstance(claimed, dict) else {}, "sub", CLIENT_ID)
 
 
-def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Proven:
     """The claims if one of the registered keys signed them. A key named or carried in the header is not looked at."""
+    reason = "no-keys"
     for jwk in keys:
         key: Key = JWKRegistry.import_key(dict(jwk))
         try:
             token = jwt.decode(assertion, key, algorithms=list(ALGORITHMS))
-        except (JoseError, ValueError, TypeError, RecursionError):
+        except UNREADABLE as error:
+            reason = reason_of(error)
             continue
         if token.header.get("typ") in TYPES:
-            return token.claims
-    raise InvalidClient
+            return Proven(token.claims, key)
+        reason = "type"
+    raise InvalidClient(reason)

@@ -1,5 +1,6 @@
 """The one shape in which every caller, a person or a machine, meets the services' rules."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -8,7 +9,10 @@ ROLES = ("coordinator", "coach", "manager", "referrer", "employer", "steering", 
 
 
 class Principal(BaseModel):
-    """Who asks. A staff member has roles, a machine client has scopes; never both. test: a client that only tries."""
+    """Who asks. A staff member has roles, a machine client has scopes; never both. test: a client that only tries.
+
+    issued_at: when a client's token was issued.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,6 +24,7 @@ class Principal(BaseModel):
     scopes: frozenset[str] = frozenset()
     session_id: str | None = None
     test: bool = False
+    issued_at: datetime | None = None
 
     def has_role(self, *roles: str) -> bool:
         return not self.roles.isdisjoint(roles)

@@ -6,10 +6,10 @@ The event carries the whole state, so the newest version wins and an older one t
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
-from pymongo.errors import DuplicateKeyError
 
 from polku_events import Event
 from polku_events.referral import StaffChanged
+from polku_runtime.access.latest import keep_latest
 from polku_runtime.access.principal import Principal
 from polku_runtime.access.sessions import Session
 from polku_runtime.mongo import Database
@@ -55,13 +55,8 @@ def remember_staff(database: Database) -> Handler:
     async def remember(event: Event) -> Outcome:
         data = event.data
         assert isinstance(data, StaffChanged)
-        state = {**data.model_dump(exclude={"staff_id"}), "version": event.version}
-        try:
-            await database[COLLECTION].update_one(
-                {"_id": data.staff_id, "version": {"$lt": event.version}}, {"$set": state}, upsert=True
-            )
-        except DuplicateKeyError:
-            return Outcome.DUPLICATE
-        return Outcome.APPLIED
+        return await keep_latest(
+            database, COLLECTION, data.staff_id, event.version, data.model_dump(exclude={"staff_id"})
+        )
 
     return remember

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, ClaimError, ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet
 
 from polku_runtime.access.principal import Principal
@@ -21,8 +22,20 @@ MAX_TOKEN = 8192
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
+UNREADABLE = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+"""What reading a token of a stranger may raise; the last: brackets nested for the sake of it."""
+
+
 class TokenError(Exception):
-    """The token is not to be trusted. Nothing is said about why: the answer is 401 for all."""
+    """The token is not to be trusted. The answer is 401 for all; why, only the audit trail may hear.
+
+    reason: a code. client_id: whose token it is, known only when the signature was right.
+    """
+
+    def __init__(self, reason: str, client_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.client_id = client_id
 
 
 class TokenVerifier:
@@ -41,39 +54,48 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Principal:
         """The client behind a token. Raises TokenError."""
-        if len(token) > MAX_TOKEN:
-            raise TokenError
-        keys = await self._key_set(refresh=False)
-        try:
-            decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-        except (JoseError, ValueError):
-            try:
-                decoded = jwt.decode(token, await self._key_set(refresh=True), algorithms=ALGORITHMS)
-            except (JoseError, ValueError) as error:
-                raise TokenError from error
+        decoded = await self._decoded(token)
+        claims = decoded.claims
+        client_id = claims.get("client_id") if isinstance(claims, dict) else None
+        if not isinstance(client_id, str):
+            raise TokenError("claims")
         if decoded.header.get("typ") not in ("at+jwt", "application/at+jwt"):
-            raise TokenError
+            raise TokenError("type", client_id)
         rules = jwt.JWTClaimsRegistry(
             now=self._now,
             leeway=LEEWAY_S,
             iss={"essential": True, "value": self.issuer},
             aud={"essential": True, "value": self.audience},
             exp={"essential": True},
+            iat={"essential": True},
             sub={"essential": True},
             client_id={"essential": True},
         )
         try:
-            rules.validate(decoded.claims)
-        except (JoseError, ValueError, TypeError) as error:
-            raise TokenError from error
-        claims = decoded.claims
+            rules.validate(claims)
+            issued_at = datetime.fromtimestamp(claims["iat"], UTC)
+        except (*UNREADABLE, OverflowError) as error:
+            raise TokenError(reason_of(error), client_id) from error
         return Principal(
             kind="client",
-            id=str(claims["client_id"]),
+            id=client_id,
             organisation_id=str(claims["organisation"]) if "organisation" in claims else None,
             scopes=frozenset(str(claims.get("scope", "")).split()),
             test=claims.get("test") is True,
+            issued_at=issued_at,
         )
+
+    async def _decoded(self, token: str) -> jwt.Token:
+        if len(token) > MAX_TOKEN:
+            raise TokenError("too-long")
+        keys = await self._key_set(refresh=False)
+        try:
+            return jwt.decode(token, keys, algorithms=ALGORITHMS)
+        except UNREADABLE:
+            try:
+                return jwt.decode(token, await self._key_set(refresh=True), algorithms=ALGORITHMS)
+            except UNREADABLE as error:
+                raise TokenError(reason_of(error)) from error
 
     async def _key_set(self, *, refresh: bool) -> KeySet:
         age = time.monotonic() - self._fetched
@@ -83,8 +105,23 @@ class TokenVerifier:
                 self._fetched = time.monotonic()
             except (httpx.HTTPError, JoseError, ValueError) as error:
                 if self._keys is None:
-                    raise TokenError from error
+                    raise TokenError("no-keys") from error
         return self._keys
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a token was refused, as a code: `expired`, `claim-aud`, `signature`, `malformed`, or the library's own."""
+    match error:
+        case ExpiredTokenError():
+            return "expired"
+        case ClaimError():
+            return f"claim-{error.claim}"
+        case BadSignatureError():
+            return "signature"
+        case JoseError():
+            return error.error.replace("_", "-")
+        case _:
+            return "malformed"
 
 
 def fetch_from(url: str) -> FetchKeys:

@@ -1,0 +1,115 @@
+"""What the commands share: the database of the settings, and how they speak."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from polku_events.refusals import Refused
+from polku_referral.addresses import Allowed, read_allowed
+from polku_referral.admin import Admin
+from polku_referral.audit import Audit
+from polku_referral.directory import Directory
+from polku_referral.model.directory import Organisation
+from polku_referral.settings import ReferralSettings
+from polku_referral.texts import REFUSED, WRONG
+from polku_runtime import mongo
+from polku_runtime.effects import system_effects
+from polku_runtime.settings import Settings, load
+from polku_web.codes import read_codes
+from polku_web.forms import iso_day
+from polku_web.problems import Problem
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+T = TypeVar("T")
+
+
+def run(work: Callable[[Directory, Settings], Awaitable[T]]) -> T:
+    """Runs `work` on the referral database of the settings."""
+
+    async def inside() -> T:
+        settings = load(Settings)
+        client = mongo.connect(settings)
+        try:
+            directory = Directory(mongo.database(client, settings, "referral"), system_effects())
+            await directory.create_indexes()
+            return await work(directory, settings)
+        finally:
+            await client.close()
+
+    return asyncio.run(inside())
+
+
+def administer(work: Callable[[Admin, Settings], Awaitable[T]], *, fetches: bool = False) -> T:
+    """Runs `work` with what changes who may come in; a rule's no is said in one line.
+
+    fetches: an address is given that keys are fetched from, so the operator's allow-list is read.
+    """
+    allowed = read_allowed(load(ReferralSettings).webhook_allow) if fetches else Allowed(frozenset(), ())
+
+    async def inside(directory: Directory, settings: Settings) -> T:
+        audit = Audit(directory.database, directory.effects)
+        return await work(Admin(directory, audit, read_codes("polku_referral"), allowed, directory.effects), settings)
+
+    try:
+        return run(inside)
+    except Refused as refused:
+        raise failed(told(refused)) from None
+    except Problem as problem:
+        raise failed("there is no such thing" if problem.status == 404 else problem.code) from None
+
+
+async def owner(admin: Admin, code: str) -> Organisation:
+    """The organisation of this code."""
+    found = await admin.directory.organisation(code)
+    if found is None:
+        raise failed(f"there is no organisation {code}")
+    return found
+
+
+def told(refused: Refused) -> str:
+    """A refusal in one line of English."""
+    if refused.wrong:
+        return "; ".join(f"{field}: {WRONG[code].msgid}" for field, code in refused.wrong)
+    return REFUSED[refused.code].msgid
+
+
+def day(text: str) -> date:
+    """`2026-03-05` or `5.3.2026`."""
+    try:
+        return date.fromisoformat(iso_day(text))
+    except ValueError:
+        raise failed(f"{text} is no day; write it as 2026-03-05 or 5.3.2026") from None
+
+
+def one_of(what: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise failed(f"no {what} {given}; there are {', '.join(known)}")
+
+
+def failed(message: str) -> typer.Exit:
+    typer.echo(f"polku: {message}", err=True)
+    return typer.Exit(1)
+
+
+def say(said: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(said))
+    else:
+        for name, value in said.items():
+            typer.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def say_all(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """As JSON one list, else one line per row."""
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        shown = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.items())
+        typer.echo("  ".join(shown))
+    if not rows:
+        typer.echo("none", err=True)

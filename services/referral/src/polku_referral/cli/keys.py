@@ -1,0 +1,75 @@
+"""`polku keys …`: the door's own signing keys, of access tokens and receipts."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from polku_events.refusals import Refused
+from polku_referral.audit import Audit, Look
+from polku_referral.cli.common import Json, failed, run, say, say_all, told
+from polku_referral.directory import Directory
+from polku_referral.keys import SigningKey, SigningKeys
+from polku_referral.master import read_master_key
+from polku_referral.settings import ReferralSettings
+from polku_runtime.settings import Settings, load
+
+app = typer.Typer(no_args_is_help=True, help="Signing keys of access tokens and receipts.")
+T = TypeVar("T")
+
+
+@app.command("rotate")
+def rotate(
+    *,
+    at_once: Annotated[bool, typer.Option("--at-once", help="It signs at once: the old key has leaked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make and publish a new key. It signs when everybody has had the time to fetch it; old ones stay published."""
+
+    async def work(keys: SigningKeys, audit: Audit) -> dict[str, Any]:
+        made = await keys.rotate(at_once=at_once)
+        await audit.write(None, [Look(None, "signing-key-added", detail=made.kid)])
+        return _shown(made)
+
+    say(_with_keys(work), as_json)
+
+
+@app.command("list")
+def list_all(*, as_json: Json = False) -> None:
+    """All keys, newest first."""
+
+    async def work(keys: SigningKeys, _: Audit) -> list[dict[str, Any]]:
+        signer = (await keys.signer()).kid
+        return [{**_shown(one), "signs": one.kid == signer} for one in await keys.all()]
+
+    say_all(_with_keys(work), as_json)
+
+
+@app.command("retire")
+def retire(kid: str, *, as_json: Json = False) -> None:
+    """Publish a key no more: nothing that it signed verifies any longer, receipts included. For one that has leaked."""
+
+    async def work(keys: SigningKeys, audit: Audit) -> dict[str, Any]:
+        gone = await keys.retire(kid)
+        await audit.write(None, [Look(None, "signing-key-retired", detail=kid)])
+        return _shown(gone)
+
+    say(_with_keys(work), as_json)
+
+
+def _with_keys(work: Callable[[SigningKeys, Audit], Awaitable[T]]) -> T:
+    master = read_master_key(load(ReferralSettings).master_key_file)
+
+    async def inside(directory: Directory, _: Settings) -> T:
+        keys = SigningKeys(directory.database, master, directory.effects)
+        return await work(keys, Audit(directory.database, directory.effects))
+
+    try:
+        return run(inside)
+    except Refused as refused:
+        raise failed(told(refused)) from None
+
+
+def _shown(key: SigningKey) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in key._asdict().items()}
