@@ -14,16 +14,20 @@ from starlette.types import Message as Sent
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
 from polku_referral.model.xroad import Message, member_of, message_of
+from polku_referral.refusals import Refusals
 from polku_referral.xroad.members import Member, Members
 from polku_runtime.access import Principal
 from polku_runtime.trouble import is_infrastructure
 from polku_web import answers
 from polku_web.doors import SAFE_METHODS, Visit
+from polku_web.formats import local_day
 from polku_web.problems import Problem
 
 OPENS = ("/referral/api/v1/", "/openapi.json", "/problems")
 """Where a member may come. What the app has for its operator and for browsers is not there."""
 REFUSED = 400
+CALLED, NOT_LET_IN = "x-road", "x-road-refused"
+"""Names of actions in the audit trail."""
 NOWHERE = "/referral/api/v1/-"
 AMBIGUOUS = "-"
 """No member's name."""
@@ -34,10 +38,11 @@ class MembersDoor:
 
     csrf_keys: Sequence[bytes] = ()
 
-    def __init__(self, members: Members, directory: Directory, audit: Audit) -> None:
+    def __init__(self, members: Members, directory: Directory, audit: Audit, refusals: Refusals) -> None:
         self.members = members
         self.directory = directory
         self.audit = audit
+        self.refusals = refusals
 
     async def visit(self, request: Request) -> Visit | None:  # noqa: ARG002 - the protocol's
         return None
@@ -49,8 +54,7 @@ class MembersDoor:
             raise Problem(400, "x-road-client")
         member = await self.members.get(name)
         if member is None or not await self._lets_in(member):
-            about = message_of({"x-road-id": name}).id
-            await self.audit.write(None, [Look(None, "x-road-refused", about=about)])
+            await self.refusals.note(NOT_LET_IN, message_of({"x-road-id": name}).id)
             raise Problem(403, "x-road-member")
         return Principal(
             kind="client",
@@ -61,7 +65,9 @@ class MembersDoor:
         )
 
     async def _lets_in(self, member: Member) -> bool:
-        return member.active and await self.directory.is_active(member.organisation_id)
+        owner = await self.directory.organisations.get(member.organisation_id)
+        today = local_day(self.directory.effects.now())
+        return member.active and owner is not None and owner.is_open(today)
 
 
 class Gate:
@@ -114,4 +120,4 @@ async def _write(scope: Scope, answered: Headers, message: Message) -> None:
     address = answered.get("location", "") or scope["path"]
     referral_id = address.removeprefix(f"{OPENS[0]}referrals/").split("/", 1)[0]
     audit: Audit = scope["app"].state.door.audit
-    await audit.write(who, [Look(None, "x-road", about=as_id(referral_id), message=message._asdict())])
+    await audit.write(who, [Look(None, CALLED, about=as_id(referral_id), message=message._asdict())])

@@ -51,7 +51,7 @@ def create_listener(settings: ReferralSettings, *, effects: Effects | None = Non
 def _door(made: FastAPI) -> MembersDoor:
     directory: Directory = made.state.directory
     members = Members(directory.database, directory.effects)
-    return MembersDoor(members, directory, made.state.desk.audit)
+    return MembersDoor(members, directory, made.state.desk.audit, made.state.refusals)
 
 
 def offered() -> APIRouter:

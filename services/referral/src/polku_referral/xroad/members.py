@@ -36,11 +36,9 @@ class Members:
         found = await self.rows.find_one({"_id": name})
         return None if found is None else _read(found)
 
-    async def register(self, name: str, organisation_id: str, scopes: tuple[str, ...], *, test: bool) -> Member | None:
-        """Lets a member in, or changes what for; it keeps its client id. None when it is another organisation's."""
+    async def register(self, name: str, organisation_id: str, scopes: tuple[str, ...], *, test: bool) -> Member:
+        """Lets a member in, or changes what for; it keeps its client id."""
         known = await self.get(name)
-        if known is not None and known.organisation_id != organisation_id:
-            return None
         client_id = known.client_id if known else self.effects.new_id()
         fresh = Member(name, client_id, organisation_id, scopes, test)
         said = {**fresh._asdict(), "scopes": list(scopes)}
@@ -48,10 +46,9 @@ class Members:
         await self.rows.replace_one({"_id": name}, said, upsert=True)
         return fresh
 
-    async def shut_out(self, name: str) -> bool:
-        """From the next request on; False when nobody of this name is known."""
-        done = await self.rows.update_one({"_id": name}, {"$set": {"active": False}})
-        return done.matched_count == 1
+    async def shut_out(self, name: str) -> None:
+        """From the next request on."""
+        await self.rows.update_one({"_id": name}, {"$set": {"active": False}})
 
     async def of(self, organisation_id: str) -> list[Member]:
         """An organisation's members by name."""
