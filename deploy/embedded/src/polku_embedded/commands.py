@@ -30,6 +30,7 @@ letters_app = typer.Typer(no_args_is_help=True, help="Records that could not be 
 def add_service_commands(app: typer.Typer) -> None:
     """Mounts what each service offers: every command runs with the settings of the data folder."""
     from polku_client import cli as client
+    from polku_embedded.xroad import cli as xroad
     from polku_indicators import cli as indicators
     from polku_referral import cli as referral
 
@@ -40,6 +41,7 @@ def add_service_commands(app: typer.Typer) -> None:
 
     app.add_typer(letters_app, name="dead-letters")
     app.add_typer(client.app, name="referrals")
+    app.add_typer(xroad.app, name="xroad")
     app.command()(republish)
     for offered in (referral.app, indicators.app):
         app.registered_groups += offered.registered_groups
