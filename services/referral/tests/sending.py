@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import standardwebhooks.webhooks as official
 from fastapi import FastAPI
+from tests.receiver import Message, Receiver
 
 from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
@@ -23,7 +24,6 @@ from polku_runtime.testing import Clock
 
 from .conftest import Sender
 from .feeding import carry, outbox
-from .receiver import Message, Receiver
 
 WEBHOOKS = "/webhooks"
 

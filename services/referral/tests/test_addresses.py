@@ -13,11 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.receiver import Receiver, receiving
 
 from polku_referral.addresses import NOBODY, Target, is_public, judge, read_allowed
 from polku_referral.posting import MAX_READ, Answer, Poster
-
-from .receiver import Receiver, receiving
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LOCAL = read_allowed("127.0.0.1")

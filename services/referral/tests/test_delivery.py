@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import FastAPI
+from tests.receiver import receiving
 
 from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
@@ -16,7 +17,6 @@ from polku_runtime.testing import Clock
 from .conftest import Sender
 from .feeding import story
 from .material import TOWN, leaks
-from .receiver import receiving
 from .sending import (
     WEBHOOKS,
     Register,

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import FastAPI
 from standardwebhooks import Webhook as Official
 from standardwebhooks import WebhookVerificationError
+from tests.receiver import receiving
 
 from polku_referral import signatures
 from polku_referral.delivery import Delivery
@@ -23,7 +24,6 @@ from polku_runtime.testing import Clock, fixed_effects
 
 from .conftest import Sender
 from .material import COUNTY, TOWN
-from .receiver import receiving
 from .sending import (
     WEBHOOKS,
     Register,
