@@ -189,7 +189,7 @@ async def test_forms_with_bad_bytes_are_400(web: AsyncClient, sent: bytes) -> No
 async def test_every_documented_problem_is_described_in_openapi(web: AsyncClient) -> None:
     described = (await web.get("/demo/api/v1/openapi.json")).json()
     operation = described["paths"]["/demo/api/v1/things"]["post"]
-    assert {"400", "401", "403", "404", "409", "413", "415", "422", "503"} <= operation["responses"].keys()
+    assert {"400", "401", "403", "413", "415", "422", "429", "503"} <= operation["responses"].keys()
     schema = operation["responses"]["422"]["content"]["application/problem+json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/ProblemBody"}
     assert {"ProblemBody", "ProblemError"} <= described["components"]["schemas"].keys()

@@ -85,7 +85,6 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        responses=_documented(),
         # The framework's own spans hold paths and queries, so persons, and its log records messages; ours do not.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -98,7 +97,7 @@ def create_app(
     answers.install(app)
     app.include_router(static.router())
     app.include_router(_health_router(service, metrics, ready))
-    app.include_router(docs.router(service))
+    app.include_router(docs.router(service, package))
     app.include_router(answers.router())
     if live is not None:
         app.include_router(live_router(service))
@@ -114,13 +113,6 @@ def create_app(
         database_seconds=database_seconds,
     )
     return app
-
-
-def _documented() -> dict[int | str, dict[str, Any]]:
-    """The problems that any operation may answer with, for the OpenAPI document."""
-    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    return {status: {"description": "Problem (RFC 9457)", "content": content} for status in statuses}
 
 
 def _health_router(service: str, metrics: Metrics, more: health.Check | None) -> APIRouter:

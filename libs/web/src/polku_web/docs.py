@@ -1,5 +1,6 @@
 """The API's own description and its reader: `/<service>/api/v1/openapi.json` and `/<service>/api/v1/docs`."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -9,15 +10,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from polku_web import pages
+from polku_web.openapi import enrich, read_told
 from polku_web.problems import ProblemBody
 
 
-def router(service: str) -> APIRouter:
+def router(service: str, package: str) -> APIRouter:
     found = APIRouter(include_in_schema=False)
+    described = cache(lambda app: description(app, service, package))
 
     @found.get(f"/{service}/api/v1/openapi.json")
     async def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(description(request.app))
+        return JSONResponse(described(request.app))
 
     @found.get(f"/{service}/api/v1/docs")
     async def docs(request: Request) -> Response:
@@ -26,7 +29,7 @@ def router(service: str) -> APIRouter:
     return found
 
 
-def description(app: FastAPI) -> dict[str, Any]:
+def description(app: FastAPI, service: str, package: str) -> dict[str, Any]:
     """OpenAPI 3.1 of the routes under `/api/` and `/oauth/`; pages are for people and are left out."""
     schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schema["paths"] = {path: item for path, item in schema["paths"].items() if _is_api(path)}
@@ -34,10 +37,14 @@ def description(app: FastAPI) -> dict[str, Any]:
     # FastAPI describes its own 422 body, which we do not send.
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
+    for item in schema["paths"].values():
+        for operation in item.values():
+            operation["responses"].pop("422", None)
     problem = TypeAdapter(ProblemBody).json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs", {}) | {"ProblemBody": problem}
+    enrich(schema, app, service, read_told(package))
     return schema
 
 
 def _is_api(path: str) -> bool:
-    return "/api/" in path or "/oauth/" in path
+    return "/api/" in path or "/oauth/" in path or path.startswith("/.well-known/")

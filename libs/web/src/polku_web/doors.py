@@ -29,6 +29,21 @@ CSRF_HEADER = "x-csrf-token"
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A dependency that also says whom it lets in, so that the OpenAPI document can.
+
+    roles: people with one of them, any when empty; None: no people. scopes: machines with all of them; None: none.
+    """
+
+    check: Dependency
+    roles: tuple[str, ...] | None = None
+    scopes: tuple[str, ...] | None = None
+
+    async def __call__(self, request: Request) -> Principal:
+        return await self.check(request)
+
+
+@dataclass(frozen=True)
 class Visit:
     """A person with an open session. `cookie` is the renewed one to send back, if it is time for that."""
 
@@ -67,7 +82,7 @@ def staff(*roles: str) -> Dependency:
             raise Problem(403, "forbidden")
         return visit.principal
 
-    return dependency
+    return Entry(dependency, roles=roles)
 
 
 def client(*scopes: str) -> Dependency:
@@ -84,7 +99,7 @@ def client(*scopes: str) -> Dependency:
         request.state.principal = principal
         return principal
 
-    return dependency
+    return Entry(dependency, scopes=scopes)
 
 
 def staff_or_client(*, roles: tuple[str, ...] = (), scopes: tuple[str, ...] = ()) -> Dependency:
@@ -94,7 +109,7 @@ def staff_or_client(*, roles: tuple[str, ...] = (), scopes: tuple[str, ...] = ()
     async def dependency(request: Request) -> Principal:
         return await (as_client if _bearer(request) else as_staff)(request)
 
-    return dependency
+    return Entry(dependency, roles=roles, scopes=scopes)
 
 
 async def visit_of(request: Request) -> Visit | None:

@@ -22,6 +22,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import Request
 
+from polku_web.deprecation import tell
 from polku_web.problems import Problem
 
 POLICY = "default"
@@ -95,7 +96,7 @@ async def spend(request: Request, client_id: str) -> None:
     if limiter is None:
         return
     headers, passes = await limiter.spend(client_id)
-    request.state.limit_headers = headers  # the edge sends them, whatever the answer is
+    tell(request, headers)
     if not passes:
         seconds = int(headers["ratelimit"].rpartition("t=")[2])
         raise limiter.refuse(request.headers.get("authorization", ""), seconds)

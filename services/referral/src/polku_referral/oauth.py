@@ -1,9 +1,10 @@
 """The machines' door: metadata (RFC 8414), published keys (RFC 7517) and the token endpoint (RFC 6749 §4.4)."""
 
 import logging
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -17,6 +18,27 @@ NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["oauth"])
+
+
+class TokenOut(BaseModel):
+    """RFC 6749 §5.1. expires_in: seconds. scope: what was granted, with spaces between."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+
+
+class TokenErrorOut(BaseModel):
+    """RFC 6749 §5.2."""
+
+    error: Literal["unsupported_grant_type", "invalid_client", "invalid_scope"]
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Not as RFC 6749 has it", "model": TokenErrorOut},
+    401: {"description": "The proof is not accepted", "model": TokenErrorOut},
+}
 
 
 @router.get(METADATA)
@@ -42,7 +64,7 @@ async def jwks(request: Request) -> dict[str, Any]:
     return await keys.published()
 
 
-@router.post(TOKEN)
+@router.post(TOKEN, response_model=TokenOut, responses=REFUSALS)
 async def token(
     request: Request,
     grant_type: Annotated[str, Form()] = "",
@@ -53,8 +75,6 @@ async def token(
     """A short-lived access token for a client that proves its private key."""
     if grant_type != "client_credentials":
         return _error(400, "unsupported_grant_type")
-    if client_assertion_type != ASSERTION_TYPE:
-        return _error(401, "invalid_client")
     tokens: Tokens = request.app.state.tokens
     try:
         client = await tokens.authenticate(client_assertion, client_assertion_type)
