@@ -115,6 +115,10 @@ class Sender:
     async def get(self, address: str) -> httpx.Response:
         return await self.http.get(f"{API}{address}", headers=self.headers)
 
+    async def command(self, referral_id: str, name: str, sent: object, version: int | None) -> httpx.Response:
+        headers = {**self.headers, **({} if version is None else {"if-match": f'"{version}"'})}
+        return await self.http.post(f"{API}/referrals/{referral_id}/{name}", json=sent, headers=headers)
+
     async def sent(self, external_id: str = "TE-2026-000123", **changes: Any) -> dict[str, Any]:
         """A referral that was taken in, as the answer shows it."""
         answer = await self.post(body(external_id, **changes))
@@ -127,12 +131,14 @@ class Sender:
 def enrol(app: FastAPI, browser: Callable[..., httpx.AsyncClient], clock: Clock) -> Callable[..., Any]:
     """`await enrol(COUNTY, scopes=…)` → a Sender that is known and has a token."""
 
-    async def made(organisation_id: str = TOWN, scopes: tuple[str, ...] = ALL_SCOPES) -> Sender:
+    async def made(
+        organisation_id: str = TOWN, scopes: tuple[str, ...] = ALL_SCOPES, *, test: bool = False
+    ) -> Sender:
         key = ECKey.generate_key("P-256", {"use": "sig"}, auto_kid=True)
         client_id = app.state.effects.new_id()
         public = dict(key.as_dict(private=False))
         await app.state.directory.add_client(
-            Machine(id=client_id, organisation_id=organisation_id, scopes=scopes, keys=(public,))
+            Machine(id=client_id, organisation_id=organisation_id, scopes=scopes, keys=(public,), test=test)
         )
         sender = Sender(browser(), clock, client_id, key)
         assert (await sender.sign_on()).status_code == 200

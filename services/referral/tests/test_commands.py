@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from polku_referral.desk import Desk
@@ -33,12 +32,6 @@ async def told(sender: Sender, referral_id: str) -> dict[str, Any]:
     return shown
 
 
-async def command(sender: Sender, referral_id: str, name: str, sent: object, version: int | None) -> httpx.Response:
-    """A command of the sender's machine."""
-    headers = {**sender.headers, **({} if version is None else {"if-match": f'"{version}"'})}
-    return await sender.http.post(f"{API}/referrals/{referral_id}/{name}", json=sent, headers=headers)
-
-
 @pytest.fixture
 async def me(sign_in: SignIn) -> Person:
     made: Person = await sign_in(COORDINATOR)
@@ -60,7 +53,7 @@ async def test_a_question_and_its_answer(sender: Sender, me: Person, desk: Desk)
         ("question", "project", "Onko hakija jo harjoittelussa?")
     ]
 
-    answered = await command(sender, at, "answer", {"text": "Ei ole."}, 2)
+    answered = await sender.command(at, "answer", {"text": "Ei ole."}, 2)
     assert (answered.status_code, answered.json()["state"], answered.json()["sender_due"]) == (200, "received", None)
     assert answered.json()["answer_due"] == "2026-03-16"
     await me.command(f"/referrals/{at}/ask", {"text": "Entä opinnot?", "sender_due": "2026-03-05"}, 3)
@@ -148,7 +141,7 @@ async def test_commands_of_the_project_that_do_not_hold(
 async def test_taken_back_before_the_answer(sender: Sender, me: Person, desk: Desk) -> None:
     at = (await sender.sent())["id"]
     wish = {"reason": "other", "text": "Muutti toiseen kuntaan."}
-    done = await command(sender, at, "withdraw", wish, 1)
+    done = await sender.command(at, "withdraw", wish, 1)
     assert (done.status_code, done.json()["state"], done.json()["commands"]) == (200, "withdrawn", [])
     late = await me.command(f"/referrals/{at}/accept", {}, 1)
     assert (late.status_code, late.json()["present"]["state"]) == (409, "withdrawn")
@@ -160,13 +153,13 @@ async def test_taken_back_before_the_answer(sender: Sender, me: Person, desk: De
 
 async def test_asked_back_after_the_answer(sender: Sender, me: Person, desk: Desk) -> None:
     at = (await sender.sent())["id"]
-    too_early = await command(sender, at, "request-withdrawal", {"reason": "sent-in-error"}, 1)
+    too_early = await sender.command(at, "request-withdrawal", {"reason": "sent-in-error"}, 1)
     assert (too_early.status_code, too_early.json()["code"]) == (409, "wrong-state")
     assert (await me.command(f"/referrals/{at}/accept", {}, 1)).status_code == 200
-    too_late = await command(sender, at, "withdraw", {"reason": "sent-in-error"}, 2)
+    too_late = await sender.command(at, "withdraw", {"reason": "sent-in-error"}, 2)
     assert (too_late.status_code, too_late.json()["code"]) == (409, "wrong-state")
     wish = {"reason": "person-declined", "text": "Soitti tänään."}
-    assert (await command(sender, at, "request-withdrawal", wish, 2)).json()["state"] == "withdrawal-requested"
+    assert (await sender.command(at, "request-withdrawal", wish, 2)).json()["state"] == "withdrawal-requested"
     page = f"{PAGES}/{at}"
     text = (await me.get(page)).text
     assert "The sender wants it back" in text
@@ -183,8 +176,8 @@ async def test_asked_back_after_the_answer(sender: Sender, me: Person, desk: Des
 
 async def test_contact_data_corrected(sender: Sender, me: Person, desk: Desk) -> None:
     at = (await sender.sent())["id"]
-    assert (await command(sender, at, "correct-contact", {"phone": "+358 50 5550111"}, 1)).status_code == 200
-    changed = await command(sender, at, "correct-contact", {"email": None, "protected_address": True}, 2)
+    assert (await sender.command(at, "correct-contact", {"phone": "+358 50 5550111"}, 1)).status_code == 200
+    changed = await sender.command(at, "correct-contact", {"email": None, "protected_address": True}, 2)
     assert (changed.status_code, changed.json()["state"], changed.json()["version"]) == (200, "received", 3)
     assert "555" not in changed.text
     person = (await me.get(f"{API}/referrals/{at}/person")).json()
@@ -202,7 +195,7 @@ async def test_contact_data_corrected(sender: Sender, me: Person, desk: Desk) ->
     # Told of one referral, the order holds for the person; and it is lifted where it was told.
     other = (await sender.sent("A-2"))["id"]
     assert (await me.get(f"{API}/referrals/{other}/person")).json()["contact"]["protected_address"] is True
-    await command(sender, at, "correct-contact", {"protected_address": False}, 3)
+    await sender.command(at, "correct-contact", {"protected_address": False}, 3)
     assert (await me.get(f"{API}/referrals/{other}/person")).json()["contact"]["protected_address"] is False
 
 
@@ -224,7 +217,7 @@ async def test_contact_data_corrected(sender: Sender, me: Person, desk: Desk) ->
 async def test_commands_of_the_sender_that_do_not_hold(
     sender: Sender, name: str, sent: dict[str, Any], pointer: str
 ) -> None:
-    answer = await command(sender, (await sender.sent())["id"], name, sent, 1)
+    answer = await sender.command((await sender.sent())["id"], name, sent, 1)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     assert leaks(answer.text) == []
 
@@ -232,8 +225,8 @@ async def test_commands_of_the_sender_that_do_not_hold(
 async def test_commands_take_the_version(sender: Sender, me: Person) -> None:
     at = (await sender.sent())["id"]
     for name, sent in (("withdraw", {"reason": "sent-in-error"}), ("correct-contact", {"phone": None})):
-        assert (await command(sender, at, name, sent, None)).status_code == 428
-        assert (await command(sender, at, name, sent, 7)).status_code == 409
+        assert (await sender.command(at, name, sent, None)).status_code == 428
+        assert (await sender.command(at, name, sent, 7)).status_code == 409
     for name, wish in (
         ("ask", {"text": "?"}),
         ("waitlist", {"review_on": "2026-04-01"}),
@@ -249,11 +242,11 @@ async def test_commands_take_the_version(sender: Sender, me: Person) -> None:
 async def test_a_command_sent_again_after_a_lost_answer(sender: Sender, me: Person, desk: Desk) -> None:
     at = (await sender.sent())["id"]
     await me.command(f"/referrals/{at}/ask", {"text": "?"}, 1)
-    first = await command(sender, at, "answer", {"text": "Kyllä."}, 2)
-    again = await command(sender, at, "answer", {"text": "Kyllä."}, 2)
+    first = await sender.command(at, "answer", {"text": "Kyllä."}, 2)
+    again = await sender.command(at, "answer", {"text": "Kyllä."}, 2)
     assert (again.status_code, again.json(), again.headers["etag"]) == (200, first.json(), first.headers["etag"])
     await me.command(f"/referrals/{at}/accept", {}, 3)
-    later = await command(sender, at, "answer", {"text": "Kyllä."}, 2)
+    later = await sender.command(at, "answer", {"text": "Kyllä."}, 2)
     assert (later.status_code, later.json()["state"], later.headers["etag"]) == (200, "accepted", '"4"')
     assert (await said(desk)).count("polku.referral.answered.v1") == 1
 
@@ -262,25 +255,25 @@ async def test_what_is_no_repeat(sender: Sender, enrol: Callable[..., Any], sign
     """Other words, another command, another version, another caller of the same organisation."""
     at = (await sender.sent())["id"]
     wish = {"reason": "sent-in-error"}
-    assert (await command(sender, at, "withdraw", wish, 1)).status_code == 200
+    assert (await sender.command(at, "withdraw", wish, 1)).status_code == 200
     colleague: Sender = await enrol(TOWN)
     for answer in (
-        await command(sender, at, "withdraw", {"reason": "situation-changed"}, 1),
-        await command(sender, at, "withdraw", {**wish, "text": "Anteeksi."}, 1),
-        await command(sender, at, "request-withdrawal", wish, 1),
-        await command(colleague, at, "withdraw", wish, 1),
+        await sender.command(at, "withdraw", {"reason": "situation-changed"}, 1),
+        await sender.command(at, "withdraw", {**wish, "text": "Anteeksi."}, 1),
+        await sender.command(at, "request-withdrawal", wish, 1),
+        await colleague.command(at, "withdraw", wish, 1),
         await (await sign_in(REFERRER)).command(f"/referrals/{at}/withdraw", wish, 1),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "lost-race")
         assert answer.json()["present"]["state"] == "withdrawn"
-    again = await command(sender, at, "withdraw", wish, 2)
+    again = await sender.command(at, "withdraw", wish, 2)
     assert (again.status_code, again.json()["code"]) == (409, "wrong-state")
 
 
 async def test_the_same_command_many_times_at_once(sender: Sender, desk: Desk) -> None:
     at = (await sender.sent())["id"]
     wish = {"reason": "sent-in-error", "text": "Väärä henkilö."}
-    answers = await asyncio.gather(*(command(sender, at, "withdraw", wish, 1) for _ in range(20)))
+    answers = await asyncio.gather(*(sender.command(at, "withdraw", wish, 1) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert await said(desk) == ["polku.referral.received.v1", "polku.referral.withdrawn.v1"]
@@ -296,13 +289,13 @@ async def test_only_its_sender_commands_as_its_sender(
     reader: Sender = await enrol(TOWN, scopes=("referrals:read",))
     stranger: Sender = await enrol(COUNTY)
     assert (await told(reader, at))["commands"] == []
-    assert (await command(reader, at, "withdraw", wish, 1)).status_code == 403
-    assert (await command(stranger, at, "withdraw", wish, 1)).status_code == 404
-    assert (await command(sender, NOBODY, "withdraw", wish, 1)).status_code == 404
+    assert (await reader.command(at, "withdraw", wish, 1)).status_code == 403
+    assert (await stranger.command(at, "withdraw", wish, 1)).status_code == 404
+    assert (await sender.command(NOBODY, "withdraw", wish, 1)).status_code == 404
     for who, status in ((None, 401), (COACH, 403), (COORDINATOR, 403), (ELSEWHERE, 403)):
         assert (await (await sign_in(who)).command(f"/referrals/{at}/withdraw", wish, 1)).status_code == status
     for name in ("ask", "waitlist", "forward", "confirm-withdrawal", "map-codes"):
-        assert (await command(sender, at, name, {}, 1)).status_code == 401
+        assert (await sender.command(at, name, {}, 1)).status_code == 401
         assert (await (await sign_in(REFERRER)).command(f"/referrals/{at}/{name}", {}, 1)).status_code == 403
     theirs = await sign_in(REFERRER)
     assert (await theirs.get(f"{API}/referrals/{at}")).json()["commands"] == ["withdraw", "correct-contact"]
@@ -339,7 +332,7 @@ async def test_an_erased_person_s_messages(sender: Sender, me: Person, desk: Des
         while (shown := await sender.get(f"/referrals/{at}")).json()["messages"] is not None:
             await asyncio.sleep(0.2)
     assert (shown.status_code, shown.json()["messages"], shown.json()["state"]) == (200, None, "question")
-    refused = await command(sender, at, "answer", {"text": "Vastaus"}, 2)
+    refused = await sender.command(at, "answer", {"text": "Vastaus"}, 2)
     assert (refused.status_code, refused.json()["refusal"]) == (409, "erased")
 
 
@@ -360,7 +353,7 @@ async def test_every_state_on_the_pages(sender: Sender, me: Person, sign_in: Sig
         at = (await sender.sent(f"S-{number}"))["id"]
         for version, (name, wish, by_sender) in enumerate(steps, start=1):
             done = await (
-                command(sender, at, name, wish, version)
+                sender.command(at, name, wish, version)
                 if by_sender
                 else me.command(f"/referrals/{at}/{name}", wish, version)
             )

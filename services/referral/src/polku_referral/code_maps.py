@@ -46,7 +46,7 @@ class CodeMaps:
         row = await self.rows.find_one({"_id": organisation_id})
         return Kept(None, 0) if row is None else Kept(CodeMap.model_validate(row["map"]), row["version"])
 
-    async def put(self, organisation_id: str, code_map: CodeMap, seen: int, by: str) -> bool:
+    async def put(self, organisation_id: str, code_map: CodeMap, seen: int, by: str | None) -> bool:
         """Replaces the map of version `seen` (0: there was none); False when somebody was faster."""
         fresh: Mapping[str, Any] = {
             "version": seen + 1,

@@ -4,11 +4,12 @@ looked at whom, and who is told.
 
 import typer
 
-from polku_referral.cli import agreement, audit, client, keys, organisation, staff, webhooks, xroad
+from polku_referral.cli import agreement, audit, client, codes, keys, organisation, staff, webhooks, xroad
 
 organisation.app.command("xroad")(xroad.register)
 app = typer.Typer()
 app.add_typer(organisation.app, name="organisation")
+organisation.app.command("codes")(codes.codes)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(client.app, name="client")
 app.add_typer(staff.app, name="staff")

@@ -1,0 +1,55 @@
+"""`polku organisation codes`: what an organisation's own codes stand for, from a YAML file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from polku_referral.admin import Admin
+from polku_referral.audit import Look
+from polku_referral.cli.common import Json, administer, failed, owner, say
+from polku_referral.code_maps import CodeMaps, check
+from polku_referral.model.code_map import CodeMap
+from polku_runtime.settings import Settings
+
+
+def codes(
+    code: Annotated[str, typer.Argument(help="The organisation's code.")],
+    file: Annotated[Path | None, typer.Argument(help="The new map; without it, the present one is shown.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what an organisation's own codes stand for, or replace it by a YAML file.
+
+    The file: `unknown: refuse` or `keep`, and under `route`, `service` and `municipality` own code: Polku's code.
+    """
+    wanted = None if file is None else _read(file)
+
+    async def work(admin: Admin, _: Settings) -> dict[str, Any]:
+        organisation = await owner(admin, code)
+        maps = CodeMaps(admin.directory.database, admin.effects)
+        kept = await maps.kept(organisation.id)
+        if wanted is not None:
+            check(wanted, admin.codes)
+            await admin.audit.write(None, [Look(None, "change-codes", about=organisation.id)])
+            if not await maps.put(organisation.id, wanted, kept.version, None):
+                raise failed("somebody else has changed the map at this moment")
+            kept = await maps.kept(organisation.id)
+        return {"version": kept.version, **(kept.code_map or CodeMap()).model_dump(mode="json")}
+
+    say(administer(work), as_json)
+
+
+def _read(path: Path) -> CodeMap:
+    try:
+        return CodeMap.model_validate(yaml.safe_load(path.read_text("utf-8")), strict=True)
+    except OSError as error:
+        raise failed(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise failed(f"{path} is no YAML in UTF-8") from None
+    except ValidationError as error:
+        # Where, and what; never what stood there.
+        places = (".".join(map(str, one["loc"][:1])) or "the whole" for one in error.errors(include_input=False))
+        raise failed(f"{path} does not hold together: {', '.join(dict.fromkeys(places))}") from None
