@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from polku_events import Aggregate, EventData
 from polku_events.refusals import Refused, Wrong
 from polku_referral.addresses import Allowed, judge
+from polku_referral.agreements import Agreements
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.client_keys import Unfit, fingerprints, new_pair, public_key
 from polku_referral.directory import Directory, Met
@@ -39,6 +40,7 @@ class Admin:
     """What one process works with; `app.state.admin`. allowed: where keys of clients may be fetched from."""
 
     directory: Directory
+    agreements: Agreements
     audit: Audit
     codes: Codes
     allowed: Allowed
@@ -103,7 +105,7 @@ class Admin:
             raise Refused("invalid", wrong)
         changed = organisations.agreed(before, agreement)
         await self._write(who, "agreement-added", before.id, agreement.id)
-        return await self.directory.organisations.save(before, *changed), agreement
+        return await self._agreed(before, changed), agreement
 
     async def end_agreement(
         self, who: Who, organisation_id: str, seen: int | None, agreement_id: str, ends_on: date
@@ -112,7 +114,12 @@ class Admin:
         before = _as_seen(await self.organisation(organisation_id), seen)
         changed = organisations.agreement_ended(before, agreement_id, ends_on)
         await self._write(who, "agreement-ended", before.id, agreement_id)
-        return await self.directory.organisations.save(before, *changed)
+        return await self._agreed(before, changed)
+
+    async def _agreed(self, before: Organisation, changed: tuple[Organisation, list[EventData]]) -> Organisation:
+        after = await self.directory.organisations.save(before, *changed)
+        self.agreements.forget(before.id)
+        return after
 
     # -- clients --------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from polku_referral import (
 from polku_referral.accounts import Accounts
 from polku_referral.addresses import read_allowed
 from polku_referral.admin import Admin
+from polku_referral.agreements import Agreements
 from polku_referral.audit import Audit
 from polku_referral.code_maps import CodeMaps
 from polku_referral.delivery import Delivery
@@ -78,7 +79,8 @@ def create_api(
         repository, directory = Repository(database, used), Directory(database, used)
         vault = Vault(app.state.client, database.name, master, settings.spare_keys)
         keys = published["keys"] = SigningKeys(database, master, used)
-        intake = Intake(repository, vault, master, keys, terms, used, settings.base_url)
+        agreements = Agreements(directory, used)
+        intake = Intake(repository, vault, master, keys, terms, agreements, used, settings.base_url)
         audit, allowed = Audit(database, used), read_allowed(settings.webhook_allow)
         app.state.desk = Desk(
             repository=repository,
@@ -97,7 +99,7 @@ def create_api(
         app.state.keys = keys
         app.state.told_elsewhere = {outcomes.BASE: outcomes.answer}
         app.state.feed = feed_api.Reading(FeedStore(database, used))
-        app.state.admin = Admin(directory, audit, codes, allowed, used)
+        app.state.admin = Admin(directory, agreements, audit, codes, allowed, used)
         app.state.refusals = refusals = Refusals(audit, directory)
         noting.append(refusals)
         app.state.webhooks = open_webhooks(database, used, allowed=allowed, master=master)
@@ -186,7 +188,7 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
             directory.clients.collection,
         ],
         topics=consumer.TOPICS,
-        apply=both(react, feed_senders(webhooks.feed, webhooks.fan_out)),
+        apply=both(react, feed_senders(webhooks.feed, webhooks.fan_out, Agreements(directory, used).returns)),
         effects=used,
         prepare=prepare,
         tasks=[

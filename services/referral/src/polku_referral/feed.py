@@ -1,20 +1,28 @@
 """The way back: every event of a referral becomes one item of its sender's feed, batch by batch."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from polku_referral.feed_store import KEPT, Also, FeedStore, nothing_else
-from polku_referral.model.telling import TOLD, tell
-from polku_referral.returns import what_returns
+from polku_referral.model.telling import RETURNS, TOLD, tell
 from polku_runtime.outcomes import Apply, Dead, Outcome, Received, Result
 
 TYPES = frozenset(kind.TYPE for kind in TOLD)
 
+Returns = Callable[[str], Awaitable[frozenset[str]]]
+"""Organisation id → keys of RETURNS."""
 
-def feed_senders(feed: FeedStore, also: Also = nothing_else) -> Apply:
+
+async def all_returns(organisation_id: str) -> frozenset[str]:
+    """Where nothing was agreed."""
+    del organisation_id
+    return frozenset(RETURNS)
+
+
+def feed_senders(feed: FeedStore, also: Also = nothing_else, returns_to: Returns = all_returns) -> Apply:
     """The applier of events that senders hear of; all other types are skipped.
 
-    also: what is written with the rows, in their transaction. An event that comes again changes nothing, also when
-    it comes from a topic that was filled anew and its row is gone by age.
+    also: what is written with the rows, in their transaction. returns_to: what each sender may hear. An event that
+    comes again changes nothing, also when it comes from a topic that was filled anew and its row is gone by age.
     """
 
     async def apply(batch: Sequence[Received]) -> Sequence[Result]:
@@ -26,7 +34,7 @@ def feed_senders(feed: FeedStore, also: Also = nothing_else) -> Apply:
             if received.event.type in TYPES and received.event.time > oldest
         ]
         about = await feed.about({event.subject for _, event in wanted})
-        returns = {one: await what_returns(one) for one in {known.organisation_id for known in about.values()}}
+        returns = {one: await returns_to(one) for one in {known.organisation_id for known in about.values()}}
         told = [(place, event) for place, event in wanted if event.subject in about]
         items = [tell(event, about[event.subject], returns[about[event.subject].organisation_id]) for _, event in told]
         fresh = await feed.append(items, also) if items else []

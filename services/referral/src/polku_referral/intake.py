@@ -14,6 +14,7 @@ from bson import Binary
 
 from polku_events import EventData
 from polku_events.refusals import Refused
+from polku_referral.agreements import Agreements
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey
 from polku_referral.model.identity import IdentityCode
@@ -86,6 +87,7 @@ class Intake:
         master: MasterKey,
         keys: SigningKeys,
         terms: Terms,
+        agreements: Agreements,
         effects: Effects,
         issuer: str,
     ) -> None:
@@ -94,6 +96,7 @@ class Intake:
         self.master = master
         self.keys = keys
         self.terms = terms
+        self.agreements = agreements
         self.effects = effects
         self.issuer = issuer
         self._rounds = Rounds(self.receive_many, largest=ROUND, seconds=ROUND_SECONDS)
@@ -115,10 +118,13 @@ class Intake:
             fresh: list[int] = []
             for place in open_places:
                 found = self._again(submissions[place], before)
-                if found is None:
-                    fresh.append(place)
-                else:
+                refused = None if found else await self._not_agreed(submissions[place])
+                if found is not None:  # whatever was agreed since, a repeat gets the same answer
                     results[place] = await self._repeated(found)
+                elif refused is not None:
+                    results[place] = refused
+                else:
+                    fresh.append(place)
             fresh = _first_of_each(submissions, fresh)
             written = await self._write([submissions[place] for place in fresh])
             results |= {place: made for place, made in zip(fresh, written, strict=True) if made is not None}
@@ -127,11 +133,25 @@ class Intake:
         raise TimeoutError("the same referrals kept arriving elsewhere at the same time")
 
     async def known(self, submission: Submission) -> bool:
-        """True when the very same was sent before, for a dry run. Raises Refused when it was another content."""
-        result = self._again(submission, _index(await self.repository.sent_before([_sent(submission)])))
+        """True when the very same was sent before, for a dry run. Raises Refused as `receive` would."""
+        found = self._again(submission, _index(await self.repository.sent_before([_sent(submission)])))
+        result = found or await self._not_agreed(submission)
         if isinstance(result, Refused):
             raise result
         return result is not None
+
+    async def _not_agreed(self, one: Submission) -> Refused | None:
+        """The no of the agreements with its sender. Who only tries is bound by none."""
+        if one.test:
+            return None
+        body = one.body
+        return await self.agreements.refusal(
+            one.organisation_id,
+            programme=body.programme,
+            route=body.route,
+            service=body.service,
+            unknown=list(one.unmapped),
+        )
 
     def _again(self, one: Submission, before: Mapping[Name, Kept]) -> Kept | Refused | None:
         """What was kept of the very same submission; Refused when its id or key stands for something else."""

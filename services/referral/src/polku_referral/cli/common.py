@@ -11,6 +11,7 @@ import typer
 from polku_events.refusals import Refused
 from polku_referral.addresses import Allowed, read_allowed
 from polku_referral.admin import Admin
+from polku_referral.agreements import Agreements
 from polku_referral.audit import Audit
 from polku_referral.directory import Directory
 from polku_referral.model.directory import Organisation
@@ -52,7 +53,8 @@ def administer(work: Callable[[Admin, Settings], Awaitable[T]], *, fetches: bool
 
     async def inside(directory: Directory, settings: Settings) -> T:
         audit = Audit(directory.database, directory.effects)
-        return await work(Admin(directory, audit, read_codes("polku_referral"), allowed, directory.effects), settings)
+        agreements, codes = Agreements(directory, directory.effects), read_codes("polku_referral")
+        return await work(Admin(directory, agreements, audit, codes, allowed, directory.effects), settings)
 
     try:
         return run(inside)
