@@ -1,6 +1,6 @@
 """The composition of one service's HTTP side; a service's `create_api` calls `create_app` and adds its routers."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
@@ -16,6 +16,7 @@ from polku_runtime.effects import Effects, system_effects
 from polku_runtime.metrics import Metrics
 from polku_runtime.settings import Settings
 from polku_web import answers, docs
+from polku_web.bodies import Allowance
 from polku_web.door import OnRefused, log_refused, open_door
 from polku_web.doors import Door
 from polku_web.edge import DATABASE_SECONDS, Edge
@@ -43,6 +44,7 @@ def create_app(
     ready: health.Check | None = None,
     package: str | None = None,
     database_seconds: float = DATABASE_SECONDS,
+    allowances: Mapping[str, Allowance] | None = None,
 ) -> FastAPI:
     """The ASGI app of `service`, with everything that all four share.
 
@@ -55,6 +57,7 @@ def create_app(
     ready: more to ask for readiness than whether the database answers.
     package: where templates, texts and static files are; `polku_<service>` if not given.
     database_seconds: how long one request may wait for MongoDB in all.
+    allowances: by whole path, addresses that take larger bodies, or take longer.
     """
     package = package or f"polku_{service}"
     said = texts("polku_web") if package == "polku_web" else texts("polku_web", package)
@@ -111,6 +114,7 @@ def create_app(
         answer=answers.answer,
         observe=_observer(service, metrics),
         database_seconds=database_seconds,
+        allowances=allowances,
     )
     return app
 

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -24,6 +25,19 @@ INT64 = range(-(2**63), 2**63)
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _JSON_TYPES = {"/api/": ("application/json",), "/fhir/": ("application/fhir+json", "application/json")}
 """What a body may be at addresses for machines; all others take forms."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one address may be sent beyond the usual, and how long it may take.
+
+    types: of the body, which is passed on as it comes: its route reads and checks it. max_bytes: of the body.
+    database_seconds: how long the request may wait for MongoDB in all; None: its route sets a time for each step.
+    """
+
+    types: tuple[str, ...]
+    max_bytes: int
+    database_seconds: float | None = None
 
 
 class _Duplicated(dict[str, Any]):
@@ -50,17 +64,22 @@ def check_target(scope: Scope) -> None:
         raise Problem(400, "malformed", msg("The address holds a character that is not allowed."))
 
 
-async def checked(scope: Scope, receive: Receive) -> Receive:
+async def checked(scope: Scope, receive: Receive, allowance: Allowance | None = None) -> Receive:
     """Reads the whole body, checks it and gives a `receive` that replays exactly those bytes.
 
+    With an allowance only type and size are checked, the size while the body is read.
     Raises Problem 413 (too large), 415 (wrong type), 400 (not readable) or 422 (readable, not acceptable).
     """
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return receive
     headers = Headers(scope=scope)
     stated = headers.get("content-length", "")
-    if stated.isdigit() and int(stated[:12]) > MAX_BYTES:
-        raise _too_large()
+    limit = allowance.max_bytes if allowance else MAX_BYTES
+    if stated.isdigit() and int(stated[:12]) > limit:
+        raise too_large(limit)
+    if allowance:
+        _check_type(allowance, headers)
+        return _measured(receive, limit)
     body = await _read(receive)
     if body:
         check_body(body, scope["path"], headers.get("content-type", ""), headers.get("content-encoding", ""))
@@ -180,7 +199,7 @@ async def _read(receive: Receive) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BYTES:
-            raise _too_large()
+            raise too_large()
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
@@ -190,9 +209,41 @@ class ClientGone(Exception):
     """The client hung up in the middle of its body: nobody is left to answer."""
 
 
-def _too_large() -> Problem:
-    limit = MAX_BYTES // 1024
-    return Problem(413, "too-large", msg("The body is larger than %(limit)s kB.", limit=limit))
+def too_large(limit: int = MAX_BYTES) -> Problem:
+    """limit: bytes."""
+    return Problem(413, "too-large", msg("The body is larger than %(limit)s kB.", limit=limit // 1024))
+
+
+def _check_type(allowance: Allowance, headers: Headers) -> None:
+    if headers.get("content-encoding", "") not in ("", "identity"):
+        raise Problem(415, "unsupported-media-type", msg("Send the body without compression."))
+    if media_type(headers) not in allowance.types:
+        types = ", ".join(allowance.types)
+        raise Problem(415, "unsupported-media-type", msg("This address takes bodies of type %(types)s.", types=types))
+
+
+def media_type(headers: Headers) -> str:
+    """The type of a body, without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _measured(receive: Receive, limit: int) -> Receive:
+    """Hands on what comes. Raises Problem 413 beyond the limit, ClientGone when the client hangs up before its end."""
+    size, is_whole = 0, False
+
+    async def measured() -> Message:
+        nonlocal size, is_whole
+        message = await receive()
+        if message["type"] == "http.request":
+            size += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
+        elif not is_whole:
+            raise ClientGone
+        if size > limit:
+            raise too_large(limit)
+        return message
+
+    return measured
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -55,7 +55,10 @@ Observe = Callable[[str, str, int, float], None]
 
 
 class Edge:
-    """ASGI middleware. `answer` renders a problem; `observe` hears method, route, status, seconds."""
+    """ASGI middleware. `answer` renders a problem; `observe` hears method, route, status, seconds.
+
+    allowances: by whole path, what is not as everywhere else.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Edge:
         answer: Answer,
         observe: Observe,
         database_seconds: float = DATABASE_SECONDS,
+        allowances: Mapping[str, bodies.Allowance] | None = None,
     ) -> None:
         self.app = app
         self.service = service
@@ -78,6 +82,7 @@ class Edge:
         self.answer = answer
         self.observe = observe
         self.database_seconds = database_seconds
+        self.allowances = allowances or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,7 +118,7 @@ class Edge:
                 limiter: Limiter = scope["app"].state.limiter
                 async with limiter.turn(request):
                     bodies.check_target(scope)
-                    receive = await bodies.checked(scope, receive)
+                    receive = await bodies.checked(scope, receive, self.allowances.get(scope["path"]))
                     with self._deadline(scope):
                         await self.app(scope, receive, send_dressed)
             except bodies.ClientGone:
@@ -145,7 +150,9 @@ class Edge:
 
     def _deadline(self, scope: Scope) -> AbstractContextManager[Any]:
         # A live stream lasts for hours, a request for events for half a minute; each of their look-ups has its own.
-        return nullcontext() if scope["path"].endswith(WAITING) else pymongo.timeout(self.database_seconds)
+        allowance = self.allowances.get(scope["path"])
+        seconds = allowance.database_seconds if allowance else self.database_seconds
+        return nullcontext() if seconds is None or scope["path"].endswith(WAITING) else pymongo.timeout(seconds)
 
     def _span(self, scope: Scope) -> AbstractContextManager[trace.Span | None]:
         if not telemetry.is_tracing():
