@@ -47,8 +47,9 @@ class Submission:
     """One checked body and who sent it. raw_sha256: hex, of the bytes as received.
 
     test: sent by a client that only tries. sent: the body in the sender's own codes, where it has some; by it a
-    repeat is known, whatever its codes stand for by then. context: of the request, so that the event carries on its
-    trace and not that of the round.
+    repeat is known, whatever its codes stand for by then. turn: names the row of a job, which is begun again after a
+    crash: what it wrote itself before is no repeat. context: of the request, so that the event carries on its trace
+    and not that of the round.
     """
 
     body: ReferralIn
@@ -61,12 +62,13 @@ class Submission:
     sent: ReferralIn | None = None
     mapped: Mapping[str, str] = field(default_factory=dict)
     unmapped: Mapping[str, str] = field(default_factory=dict)
+    turn: str | None = None
     context: Context = field(default_factory=copy_context, compare=False)
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """is_new: False when the very same referral had been sent before."""
+    """is_new: False when the very same referral had been sent before, elsewhere than in the same turn of a job."""
 
     referral: Referral
     receipt: str
@@ -115,16 +117,11 @@ class Intake:
         for _ in range(TRIES):
             open_places = [place for place in range(len(submissions)) if place not in results]
             before = _index(await self.repository.sent_before(_sent(submissions[place]) for place in open_places))
-            fresh: list[int] = []
-            for place in open_places:
-                found = self._again(submissions[place], before)
-                refused = None if found else await self._not_agreed(submissions[place])
-                if found is not None:  # whatever was agreed since, a repeat gets the same answer
-                    results[place] = await self._repeated(found)
-                elif refused is not None:
-                    results[place] = refused
-                else:
-                    fresh.append(place)
+            foreseen = await self._foreseen([submissions[place] for place in open_places], before)
+            fresh = [place for place, found in zip(open_places, foreseen, strict=True) if found is None]
+            known = [(place, found) for place, found in zip(open_places, foreseen, strict=True) if found is not None]
+            answers = await together(self._answer, [(submissions[place], found) for place, found in known], AT_ONCE)
+            results |= {place: answer for (place, _), answer in zip(known, answers, strict=True)}
             fresh = _first_of_each(submissions, fresh)
             written = await self._write([submissions[place] for place in fresh])
             results |= {place: made for place, made in zip(fresh, written, strict=True) if made is not None}
@@ -134,11 +131,24 @@ class Intake:
 
     async def known(self, submission: Submission) -> bool:
         """True when the very same was sent before, for a dry run. Raises Refused as `receive` would."""
-        found = self._again(submission, _index(await self.repository.sent_before([_sent(submission)])))
-        result = found or await self._not_agreed(submission)
-        if isinstance(result, Refused):
-            raise result
-        return result is not None
+        (found,) = await self.foreseen([submission])
+        if isinstance(found, Refused):
+            raise found
+        return found is not None
+
+    async def foreseen(self, submissions: Sequence[Submission]) -> list[Kept | Refused | None]:
+        """What `receive_many` would answer with if nothing changed: what a submission repeats, a no, or None: taken in.
+
+        They are compared with what was sent before, not with each other.
+        """
+        before = _index(await self.repository.sent_before(_sent(one) for one in submissions))
+        return await self._foreseen(submissions, before)
+
+    async def _foreseen(
+        self, submissions: Sequence[Submission], before: Mapping[Name, Kept]
+    ) -> list[Kept | Refused | None]:
+        # Whatever was agreed since, a repeat gets the same answer.
+        return [self._again(one, before) or await self._not_agreed(one) for one in submissions]
 
     async def _not_agreed(self, one: Submission) -> Refused | None:
         """The no of the agreements with its sender. Who only tries is bound by none."""
@@ -160,12 +170,13 @@ class Intake:
         found = by_id or by_key
         if found is None:
             return None
-        same = found.content == self._content(one)
+        same = found.content == self.content(one)
         if not same or (by_key is not None and by_key.referral.external_id != one.body.external_id):
             return Refused("idempotency-mismatch")
         return found
 
-    async def _repeated(self, kept: Kept | Refused) -> Result:
+    async def _answer(self, found: tuple[Submission, Kept | Refused]) -> Result:
+        one, kept = found
         if isinstance(kept, Refused):
             return kept
         referral = kept.referral
@@ -175,7 +186,7 @@ class Intake:
             return Refused("erased")
         except Sealed as sealed_still:
             return sealed_still
-        return Accepted(referral, sealed["receipt"], is_new=False)
+        return Accepted(referral, sealed["receipt"], is_new=one.turn is not None and one.turn == kept.turn)
 
     async def _write(self, fresh: Sequence[Submission]) -> list[Result | None]:
         """One answer per submission; None for one that somebody else wrote at the same moment."""
@@ -270,9 +281,11 @@ class Intake:
             "notes": await self.vault.seal(known.key, known.person.id, f"notes:{referral.id}", notes),
             "receipt": await self.vault.seal(known.key, known.person.id, f"receipt:{referral.id}", {"receipt": signed}),
         }
-        extra: Document = {"sealed": sealed, "content": self._content(one)}
+        extra: Document = {"sealed": sealed, "content": self.content(one)}
         if one.idempotency_key is not None:
             extra["idempotency_key"] = one.idempotency_key
+        if one.turn is not None:
+            extra["turn"] = one.turn
         row = one.context.run(self.repository.referrals.document, referral, events, extra)
         return Accepted(referral, signed, is_new=True), row
 
@@ -299,7 +312,7 @@ class Intake:
             by=one.client_id,
         )
 
-    def _content(self, one: Submission) -> str:
+    def content(self, one: Submission) -> str:
         """Tells whether two bodies say the same: spelt out or left to a default, composed letters or not."""
         said = (one.sent or one.body).model_dump_json(exclude_defaults=True)
         return self.master.content(unicodedata.normalize("NFC", said).encode())

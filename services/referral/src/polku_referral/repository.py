@@ -65,13 +65,17 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True)
 class Kept:
-    """A referral with what stands beside its state. said: version → keyed hash of what made it."""
+    """A referral with what stands beside its state. said: version → keyed hash of what made it.
+
+    turn: as of the Submission.
+    """
 
     referral: Referral
     content: str
     idempotency_key: str | None
     sealed: Mapping[str, Binary]
     said: Mapping[str, str] = field(default_factory=dict)
+    turn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,16 @@ class Repository:
 
     async def sent_before(self, wanted: Iterable[Sent]) -> list[Kept]:
         """Referrals known by the sender's id or by its key."""
-        either: list[Document] = []
+        named: dict[tuple[str, bool, str], list[str]] = {}
         for organisation_id, test, external_id, key in wanted:
-            # One from before there were trials says nothing of it, which is None for an index too.
-            whose: Document = {"organisation_id": organisation_id, "test": True if test else {"$in": [False, None]}}
-            either.append({**whose, "external_id": external_id})
+            named.setdefault((organisation_id, test, "external_id"), []).append(external_id)
             if key is not None:
-                either.append({**whose, "idempotency_key": key})
+                named.setdefault((organisation_id, test, "idempotency_key"), []).append(key)
+        either: list[Document] = [
+            # One from before there were trials says nothing of it, which is None for an index too.
+            {"organisation_id": organisation_id, "test": True if test else {"$in": [False, None]}, name: {"$in": names}}
+            for (organisation_id, test, name), names in named.items()
+        ]
         return [self._kept(row) async for row in self.database[REFERRALS].find({"$or": either}, {"outbox": False})]
 
     async def known_persons(self, lookups: Sequence[str]) -> dict[str, Known]:
@@ -248,7 +255,8 @@ class Repository:
 
     def _kept(self, row: Document) -> Kept:
         referral = self.referrals.load(row)
-        return Kept(referral, row["content"], row.get("idempotency_key"), row["sealed"], row.get("said", {}))
+        said, turn = row.get("said", {}), row.get("turn")
+        return Kept(referral, row["content"], row.get("idempotency_key"), row["sealed"], said, turn)
 
     def _known(self, row: Document) -> Known:
         return Known(self.persons.load(row), Binary(bytes(row["key"]), 4), row["sealed"])
