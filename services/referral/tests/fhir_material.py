@@ -34,39 +34,51 @@ def telecom(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def resources(told: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The ServiceRequest and, by type, what it refers to (by `NAMES`); all that the JSON body says, no more."""
-    order: dict[str, Any] = {
-        "resourceType": "ServiceRequest",
-        "identifier": [{"system": OWN.referrals(TOWN), "value": told["external_id"]}],
-        "status": "active",
-        "intent": "order",
-        "category": [concept("programme", told["programme"]), concept("route", told["route"])],
-        "code": concept("service", told["service"]),
-        "authoredOn": told["referred_on"],
-        "subject": {"reference": "Patient"},
-        "requester": {"reference": "Organization"},
-        "supportingInfo": [{"reference": "Consent"}],
-    }
-    if "urgency" in told:
-        order["priority"] = PRIORITY.get(told["urgency"], told["urgency"])
-    market = [{"url": "status", "valueCode": told["labour_market"]["status"]}]
-    if told["labour_market"].get("since") is not None:
-        market.append({"url": "since", "valueDate": told["labour_market"]["since"]})
-    order["extension"] = [{"url": OWN.extension("labour-market"), "extension": market}]
-    if told["reason"].get("goals"):
-        order["reasonCode"] = [concept("goal", goal) for goal in told["reason"]["goals"]]
-    if told["reason"].get("text"):
-        order["note"] = [{"text": told["reason"]["text"]}]
-    within = {"Patient": _patient(told["person"]), "Organization": _unit(told["sender"])}
-    return order, within | {"Consent": _consent(told["ground"])}
+    """The ServiceRequest and, by type, what it refers to; all that the JSON body says, no more.
+
+    What is missing there is missing here, and what has no right form there has none here.
+    """
+    told = {"labour_market": {}, "reason": {}, **told}
+    order = without_missing(
+        {
+            "resourceType": "ServiceRequest",
+            "identifier": [{"system": OWN.referrals(TOWN), "value": told["external_id"]}]
+            if "external_id" in told
+            else ...,
+            "extension": [{"url": OWN.extension("labour-market"), "extension": _market(told["labour_market"])}],
+            "status": "active",
+            "intent": "order",
+            "category": [concept(name, told[name]) for name in ("programme", "route") if name in told],
+            "priority": PRIORITY.get(str(told.get("urgency")), told.get("urgency", ...)),
+            "code": concept("service", told["service"]),
+            "subject": {"reference": "Patient"} if "person" in told else ...,
+            "authoredOn": told.get("referred_on", ...),
+            "requester": {"reference": "Organization"} if "sender" in told else ...,
+            "reasonCode": [concept("goal", goal) for goal in told["reason"].get("goals", [])] or ...,
+            "supportingInfo": [{"reference": "Consent"}] if "ground" in told else ...,
+            "note": [{"text": told["reason"]["text"]}] if told["reason"].get("text") else ...,
+        }
+    )
+    made = {"person": ("Patient", _patient), "sender": ("Organization", _unit), "ground": ("Consent", _consent)}
+    return order, {kind: make(told[name]) for name, (kind, make) in made.items() if name in told}
+
+
+def without_missing(resource: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in resource.items() if value is not ...}
+
+
+def _market(told: dict[str, Any]) -> list[dict[str, Any]]:
+    named = {"status": "valueCode", "since": "valueDate"}
+    return [{"url": name, kind: told[name]} for name, kind in named.items() if told.get(name) is not None]
 
 
 def _patient(told: dict[str, Any]) -> dict[str, Any]:
     patient: dict[str, Any] = {"resourceType": "Patient", **telecom(told)}
-    patient["name"] = [{"use": "official", "family": told["family_name"], "given": [told["given_names"]]}]
+    name = {"use": "official", "family": told.get("family_name", ...), "given": [told.get("given_names", ...)]}
+    patient["name"] = [without_missing(name | ({"given": ...} if name["given"] == [...] else {}))]
     if told.get("protected_address") is not None:
-        label = {"system": codes.CONFIDENTIALITY, "code": "R" if told["protected_address"] else "N"}
-        patient["meta"] = {"security": [label]}
+        label = {True: "R", False: "N"}.get(told["protected_address"], "X")
+        patient["meta"] = {"security": [{"system": codes.CONFIDENTIALITY, "code": label}]}
     if told.get("identity_code") is not None:
         patient["identifier"] = [{"system": codes.IDENTITY_CODE, "value": told["identity_code"]}]
     if told.get("date_of_birth") is not None:
@@ -86,20 +98,21 @@ def _unit(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _consent(told: dict[str, Any]) -> dict[str, Any]:
-    consent: dict[str, Any] = {
-        "resourceType": "Consent",
-        "status": "active",
-        "scope": {
-            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
-        },
-        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IDSCL"}]}],
-        "patient": {"reference": "Patient"},
-        "dateTime": told["given_on"],
-        "policyRule": concept("basis", told["basis"]),
-    }
-    if told.get("text"):
-        consent["extension"] = [{"url": OWN.extension("ground-text"), "valueString": told["text"]}]
-    return consent
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+    category = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IDSCL"}
+    text = {"url": OWN.extension("ground-text"), "valueString": told.get("text")}
+    return without_missing(
+        {
+            "resourceType": "Consent",
+            "extension": [text] if told.get("text") else ...,
+            "status": "active",
+            "scope": {"coding": [scope]},
+            "category": [{"coding": [category]}],
+            "patient": {"reference": "Patient"},
+            "dateTime": told.get("given_on", ...),
+            "policyRule": concept("basis", told["basis"]) if "basis" in told else ...,
+        }
+    )
 
 
 def referring(resource: Any, to: dict[str, str]) -> Any:

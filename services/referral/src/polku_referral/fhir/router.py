@@ -23,6 +23,7 @@ from polku_referral.fhir.reading import Told, read
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
 from polku_referral.fhir.writing import Resource, Writer
 from polku_referral.intake import sha256
+from polku_referral.model.referral import Referral
 from polku_referral.repository import scope_of
 from polku_referral.texts import WRONG, as_problem
 from polku_referral.wire import ReferralOut
@@ -142,7 +143,7 @@ async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: 
     return _answer(writer.task(shown), shown)
 
 
-async def _command(desk: Desk, who: Principal, shown: ReferralOut, seen: int, wish: Wish) -> Any:
+async def _command(desk: Desk, who: Principal, shown: ReferralOut, seen: int, wish: Wish) -> Referral:
     if isinstance(wish, AnswerIn):
         return await sending.answer(desk, who, shown.id, seen, wish)
     command = sending.request_withdrawal if shown.state in TAKEN_BACK else sending.withdraw
