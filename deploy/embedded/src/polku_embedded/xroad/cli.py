@@ -13,13 +13,13 @@ from joserfc.jwk import ECKey
 from polku_embedded import Trouble
 from polku_embedded.xroad.authority import LOOPBACK, Authority
 from polku_embedded.xroad.faults import NAMES, read_faults
-from polku_embedded.xroad.message_log import MessageLog, holds
+from polku_embedded.xroad.message_log import MessageLog, holds, read
 from polku_embedded.xroad.protocol import SERVICE_PARTS, Fault, identifier
 from polku_embedded.xroad.servers import TIMEOUT_S, Network, create_simulator
 
 app = typer.Typer(no_args_is_help=True, help="A stand-in for X-Road's security servers, for trying out.")
 Folder = Annotated[Path, typer.Argument(help="Where `polku xroad certificates` has put its files.")]
-PROVIDER, SERVER, SIGNER = "polku", "security-server", "signer.jwk"
+PROVIDER, SERVER, SIGNER, LOG = "polku", "security-server", "signer.jwk", "messages.jsonl"
 
 
 @app.command("certificates")
@@ -61,7 +61,7 @@ def simulate(
         services=dict(_service(one) for one in service),
         members=frozenset(_identifier(one) for one in member),
         tls=_tls(folder),
-        log=MessageLog(folder / "messages.jsonl", _signer(folder)),
+        log=MessageLog(folder / LOG, _signer(folder)),
         draw=draw,
         timeout=timeout,
     )
@@ -73,12 +73,12 @@ def simulate(
 def verify(folder: Folder) -> None:
     """Walk the message log; exit code 1 when a row was changed, removed or moved."""
     try:
-        lines = (folder / "messages.jsonl").read_text("utf-8").splitlines()
+        rows = read(folder / LOG)
     except OSError as error:
         raise Trouble(f"the message log cannot be read: {error.strerror}") from None
-    if not holds([json.loads(line) for line in lines], _signer(folder)):
+    if not holds(rows, _signer(folder)):
         raise Trouble("the message log does not hold")
-    typer.echo(f"{len(lines)} rows hold")
+    typer.echo(f"{len(rows)} rows hold")
 
 
 def _service(text: str) -> tuple[str, str]:

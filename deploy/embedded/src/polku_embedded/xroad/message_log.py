@@ -22,8 +22,8 @@ class MessageLog:
     def __init__(self, path: Path | None, key: ECKey) -> None:
         self.path = path
         self.key = key
-        self.rows: list[dict[str, Any]] = []
-        self._last = START
+        self.rows: list[dict[str, Any]] = read(path) if path is not None and path.exists() else []
+        self._last: str = self.rows[-1]["hash"] if self.rows else START
 
     def write(self, said: Mapping[str, str], message: bytes) -> None:
         """said: ids and names of the message."""
@@ -34,6 +34,10 @@ class MessageLog:
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def holds(rows: list[dict[str, Any]], key: ECKey) -> bool:

@@ -53,7 +53,21 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
             if method in METHODS:
                 operation.pop("security", None)
                 operation["parameters"] = [*refs, *operation.get("parameters", [])]
+    _only_links_within(told)
     return told
+
+
+def _only_links_within(told: dict[str, Any]) -> None:
+    """Takes out what leads to an operation that a member does not have."""
+    operations = [operation for path in told["paths"].values() for operation in path.values()]
+    known = {operation["operationId"] for operation in operations}
+    links = told["components"].get("links", {})
+    told["components"]["links"] = {name: link for name, link in links.items() if link["operationId"] in known}
+    here = {f"#/components/links/{name}" for name in told["components"]["links"]}
+    for operation in operations:
+        for answer in operation["responses"].values():
+            if "links" in answer:
+                answer["links"] = {name: link for name, link in answer["links"].items() if link["$ref"] in here}
 
 
 def as_3_0(node: Any) -> Any:

@@ -29,7 +29,7 @@ REFUSED = 400
 CALLED, NOT_LET_IN = "x-road", "x-road-refused"
 """Names of actions in the audit trail."""
 NOWHERE = "/referral/api/v1/-"
-AMBIGUOUS = "-"
+NOBODYS = "-"
 """No member's name."""
 
 
@@ -110,7 +110,7 @@ class Gate:
         named = said.getlist("x-road-client")
         headers = MutableHeaders(scope=scope)
         del headers["cookie"]
-        headers["authorization"] = f"Bearer {named[0] if len(named) == 1 else AMBIGUOUS}"
+        headers["authorization"] = f"Bearer {named[0] if len(named) == 1 and named[0] else NOBODYS}"
         return message_of(said)
 
 

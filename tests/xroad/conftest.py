@@ -1,0 +1,145 @@
+"""Polku's X-Road listener with real TLS on loopback, and the simulator's two security servers before it."""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from joserfc.jwk import ECKey
+
+from polku_embedded.servers import free_port
+from polku_embedded.xroad.authority import Authority, Pair
+from polku_embedded.xroad.faults import Draw, FaultName, in_turn
+from polku_embedded.xroad.message_log import MessageLog
+from polku_embedded.xroad.servers import Network, create_simulator, trusting
+from polku_referral.settings import ReferralSettings
+from polku_referral.xroad.listener import create_server
+from polku_referral.xroad.members import Members
+
+from ..client.material import referral
+from ..serving import Serving, serving
+
+SERVICE = "FI-TEST/ORG/7654321-0/Polku/referrals"
+TOWN, COUNTY = "FI-TEST/MUN/1234567-8/Tyollisyys", "FI-TEST/MUN/2345678-9/Hyvinvointi"
+NOBODY = "FI-TEST/COM/9999999-9/Tuntematon"
+REFERRALS = "/referral/api/v1/referrals"
+
+
+@dataclass
+class Faults:
+    """The faults of the next messages; the simulator draws from here."""
+
+    draw: Draw = field(default_factory=in_turn)
+
+    def next(self, *faults: FaultName | None) -> None:
+        self.draw = in_turn(*faults)
+
+    def __call__(self) -> FaultName | None:
+        return self.draw()
+
+
+@dataclass(frozen=True)
+class Road:
+    """door: address of the listener. consumer: address of the consumer's security server."""
+
+    polku: Serving
+    settings: ReferralSettings
+    authority: Authority
+    security_server: Pair
+    network: Network
+    faults: Faults
+    door: str
+    consumer: str
+
+    def call(self, method: str, path: str, member: str = TOWN, sent: Any = None, **headers: str) -> httpx.Response:
+        """As an authority's system calls: through its own security server."""
+        said = {"x-road-client": member, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        address = f"{self.consumer}/r1/{SERVICE}{path}"
+        return httpx.request(method, address, json=sent, headers=said, timeout=40)
+
+    def send(self, external_id: str = "", **headers: str) -> httpx.Response:
+        told = referral(external_id)
+        return self.call("POST", REFERRALS, sent={**told, "referred_on": told["referred_on"].isoformat()}, **headers)
+
+    def straight(self, pair: Pair | None, **more: Any) -> httpx.Client:
+        """A caller that knows where the listener is, with a certificate or without."""
+        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        if pair is not None:
+            context.load_cert_chain(pair.certificate, pair.key)
+        return httpx.Client(base_url=self.door, verify=context, **more)
+
+    def rows(self, collection: str, **where: Any) -> list[dict[str, Any]]:
+        """Documents of the referral service."""
+        found = self.polku.app.state.database[collection].find(where).sort("_id")
+        return self.polku.do(found.to_list())
+
+
+async def started(server: uvicorn.Server) -> "asyncio.Task[None]":
+    running = asyncio.create_task(server.serve())
+    while not server.started and not running.done():
+        await asyncio.sleep(0.01)
+    return running
+
+
+async def ended(running: "asyncio.Task[None]") -> None:
+    await running
+
+
+@pytest.fixture(scope="module")
+def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    folder = tmp_path_factory.mktemp("xroad")
+    authority, port, consumer_port = Authority(folder / "ca"), free_port(), free_port()
+    mine, theirs, faults = authority.issue("polku"), authority.issue("security-server"), Faults()
+    with serving(mongo_address, kafka_address, folder) as polku:
+        settings = polku.app.state.settings.model_copy(
+            update={
+                "xroad_port": port,
+                "xroad_certificate": mine.certificate,
+                "xroad_key": mine.key,
+                "xroad_client_ca": authority.certificate,
+                "xroad_client_fingerprints": theirs.fingerprint,
+            }
+        )
+        network = Network(
+            services={SERVICE: f"https://127.0.0.1:{port}", f"{SERVICE}-closed": f"https://127.0.0.1:{free_port()}"},
+            members=frozenset({TOWN, COUNTY, NOBODY}),
+            tls=trusting(authority, theirs),
+            log=MessageLog(None, ECKey.generate_key("P-256")),
+            draw=faults,
+            timeout=5,
+        )
+        simulator = uvicorn.Server(
+            uvicorn.Config(create_simulator(network), port=consumer_port, log_level="warning", lifespan="on")
+        )
+
+        async def start() -> list[tuple[uvicorn.Server, "asyncio.Task[None]"]]:
+            members = Members(polku.app.state.database, polku.app.state.directory.effects)
+            await members.create_indexes()
+            for name, organisation in ((TOWN, town), (COUNTY, county)):
+                await members.register(name, organisation, ("referrals:write", "referrals:read"), test=False)
+            return [(server, await started(server)) for server in (create_server(settings), simulator)]
+
+        async def stop() -> None:
+            for server, running in all_of_them:
+                server.should_exit = True
+                await running
+
+        town, county = polku.organisation(), polku.organisation()
+        all_of_them = polku.do(start())
+        try:
+            yield Road(
+                polku=polku,
+                settings=settings,
+                authority=authority,
+                security_server=theirs,
+                network=network,
+                faults=faults,
+                door=f"https://127.0.0.1:{port}",
+                consumer=f"http://127.0.0.1:{consumer_port}",
+            )
+        finally:
+            polku.do(stop())
