@@ -37,6 +37,7 @@ from polku_referral.keys import SigningKeys
 from polku_referral.master import WrongMasterKey, read_master_key
 from polku_referral.posting import Poster
 from polku_referral.refusals import TOKEN, Refusals
+from polku_referral.remote_keys import RemoteKeys
 from polku_referral.repository import REFERRALS, Repository
 from polku_referral.settings import ReferralSettings
 from polku_referral.terms import read_terms
@@ -103,13 +104,15 @@ def create_api(
         app.state.refusals = refusals = Refusals(audit, directory)
         noting.append(refusals)
         app.state.webhooks = open_webhooks(database, used, allowed=allowed, master=master)
-        app.state.tokens = Tokens(directory, keys, used, settings.base_url)
+        remote_keys = RemoteKeys(allowed, used)
+        app.state.tokens = Tokens(directory, keys, remote_keys, used, settings.base_url)
         if door is not None:
             app.state.door = door(app)
         try:
             yield
         finally:
             await refusals.finish()
+            await remote_keys.close()
             await vault.close()
 
     async def on_refused(refused: TokenError) -> None:

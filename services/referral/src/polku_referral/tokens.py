@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from polku_referral.directory import Directory
 from polku_referral.keys import ALGORITHM, SigningKeys
 from polku_referral.model.directory import Client
+from polku_referral.remote_keys import RemoteKeys
 from polku_runtime.access.tokens import UNREADABLE, reason_of
 from polku_runtime.effects import Effects
 from polku_web.formats import local_day
@@ -53,9 +54,12 @@ class Proven(NamedTuple):
 class Tokens:
     """Verifies assertions and issues tokens. issuer: the origin; it is also the tokens' audience."""
 
-    def __init__(self, directory: Directory, keys: SigningKeys, effects: Effects, issuer: str) -> None:
+    def __init__(
+        self, directory: Directory, keys: SigningKeys, remote_keys: RemoteKeys, effects: Effects, issuer: str
+    ) -> None:
         self.directory = directory
         self.keys = keys
+        self.remote_keys = remote_keys
         self.effects = effects
         self.issuer = issuer
 
@@ -65,13 +69,13 @@ class Tokens:
             raise InvalidClient("assertion-type")
         if not assertion or len(assertion) > MAX_ASSERTION or assertion.count(".") != 2:
             raise InvalidClient("malformed")
-        claimed = _claimed_client(assertion)
+        claimed, kid = _claimed(assertion)
         try:
-            return await self._proven(assertion, claimed)
+            return await self._proven(assertion, claimed, kid)
         except InvalidClient as invalid:
             raise InvalidClient(invalid.reason, claimed) from None
 
-    async def _proven(self, assertion: str, claimed: str) -> Client:
+    async def _proven(self, assertion: str, claimed: str, kid: str | None) -> Client:
         client = await self.directory.client(claimed)
         if client is None:
             raise InvalidClient("unknown-client")
@@ -80,7 +84,8 @@ class Tokens:
         owner = await self.directory.organisations.get(client.organisation_id)
         if client.suspended or owner is None or not owner.is_open(local_day(self.effects.now())):
             raise InvalidClient("organisation-not-open")
-        proven = _verified(assertion, client.keys)
+        keys = client.keys if client.jwks_uri is None else await self.remote_keys.of(client, kid)
+        proven = _verified(assertion, keys)
         self._check(proven.claims, client.id)
         await self._use_once(client.id, proven.claims)
         await self.directory.note_use(client.id, proven.key.thumbprint())
@@ -150,13 +155,15 @@ def _text(claims: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
     return value
 
 
-def _claimed_client(assertion: str) -> str:
-    """Who the assertion says it is from, unverified: only to know whose keys to try."""
+def _claimed(assertion: str) -> tuple[str, str | None]:
+    """Who the assertion says it is from and by which key, unverified: only to know whose keys to try."""
     try:
-        claimed = json.loads(jws.extract_compact(assertion.encode()).payload)
+        said = jws.extract_compact(assertion.encode())
+        claimed, kid = json.loads(said.payload), said.headers().get("kid")
     except UNREADABLE:
         raise InvalidClient("malformed") from None
-    return _text(claimed if isinstance(claimed, dict) else {}, "sub", CLIENT_ID)
+    client_id = _text(claimed if isinstance(claimed, dict) else {}, "sub", CLIENT_ID)
+    return client_id, kid if isinstance(kid, str) else None
 
 
 def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Proven:
