@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import consuming, running
+from bench import consuming, running, way_back
 from bench.figure import Figure
 
 RESULT = Path("build/bench.json")
 MEASUREMENTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "running": running.measure,
     "consuming": consuming.measure,
+    "way_back": way_back.measure,
 }
 
 
