@@ -75,8 +75,13 @@ def decode(cursor: str) -> Key:
     except (ValueError, binascii.Error):
         key = None
     if not isinstance(key, list) or not key or not all(map(_is_part, key)):
-        raise Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])
+        raise wrong_cursor()
     return tuple(key)
+
+
+def wrong_cursor() -> Problem:
+    """A cursor that we did not make, or that belongs to another list."""
+    return Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])
 
 
 def _is_part(part: object) -> bool:
@@ -94,7 +99,7 @@ def after_key(fields: Sequence[tuple[str, int]], key: Key | None) -> dict[str, A
     if key is None:
         return {}
     if len(key) != len(fields):
-        raise Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])
+        raise wrong_cursor()
     alternatives = []
     for place, (name, direction) in enumerate(fields):
         same = {other: key[i] for i, (other, _) in enumerate(fields[:place])}

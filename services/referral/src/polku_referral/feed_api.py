@@ -17,10 +17,9 @@ from polku_runtime.access import Principal
 from polku_runtime.mongo import Document
 from polku_web.doors import staff_or_client
 from polku_web.edge import DATABASE_SECONDS
-from polku_web.i18n import msg
 from polku_web.live import LiveHub
-from polku_web.paging import MAX_CURSOR, MAX_LIMIT, decode, encode, next_href
-from polku_web.problems import Error, Problem, ProblemBody
+from polku_web.paging import MAX_CURSOR, MAX_LIMIT, decode, encode, next_href, wrong_cursor
+from polku_web.problems import Problem, ProblemBody
 
 MAX_WAIT_S = 25
 MAX_WAITS = 4
@@ -132,5 +131,5 @@ def place_of(cursor: str | None) -> int:
     """The place that a cursor of the feed names. Raises Problem 422 for anything else."""
     key = (0,) if cursor is None else decode(cursor)
     if len(key) != 1 or not isinstance(key[0], int):
-        raise Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])
+        raise wrong_cursor()
     return key[0]
