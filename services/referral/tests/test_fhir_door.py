@@ -114,6 +114,18 @@ async def test_a_transaction_is_all_or_nothing(sender: Sender, desk: Desk) -> No
     await bad.nothing_happened(answer.text, desk)
 
 
+async def test_validating_keeps_nothing(sender: Sender, desk: Desk) -> None:
+    well = await ask(sender, "POST", "/ServiceRequest/$validate", service_request())
+    assert (well.status_code, well.json()["issue"][0]["severity"]) == (200, "information")
+    wrong = await ask(sender, "POST", "/ServiceRequest/$validate", service_request(programme="nowhere"))
+    assert (wrong.status_code, codes_of(wrong)) == (200, [("invalid", "unknown-code")])
+    await bad.nothing_happened(wrong.text, desk)
+    await sender.sent()
+    other = await ask(sender, "POST", "/ServiceRequest/$validate", service_request(service="training"))
+    assert (other.status_code, codes_of(other)) == (200, [("idempotency-mismatch",)])
+    assert (await ask(sender, "POST", "/ServiceRequest/$validate", b"{")).status_code == 400
+
+
 async def test_if_none_exist(sender: Sender, desk: Desk) -> None:
     condition = f"identifier={SYSTEM}|A-1"
     first = await ask(sender, "POST", "/ServiceRequest", service_request("A-1"), if_none_exist=condition)
@@ -209,12 +221,11 @@ UNREADABLE: dict[str, tuple[bytes, int, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
-async def test_bodies_that_cannot_be_read(sender: Sender, desk: Desk, name: str) -> None:
-    sent, status, code = UNREADABLE[name]
-    answer = await ask(sender, "POST", "/ServiceRequest", sent)
-    assert (answer.status_code, {codes[0] for codes in codes_of(answer)}) == (status, {code})
-    await bad.nothing_happened(answer.text, desk)
+async def test_bodies_that_cannot_be_read(sender: Sender, desk: Desk) -> None:
+    for name, (sent, status, code) in UNREADABLE.items():
+        answer = await ask(sender, "POST", "/ServiceRequest", sent)
+        assert (answer.status_code, {codes[0] for codes in codes_of(answer)}) == (status, {code}), name
+        await bad.nothing_happened(answer.text, desk)
 
 
 async def test_keys_that_could_be_a_person_are_not_repeated(sender: Sender) -> None:
@@ -228,9 +239,8 @@ async def test_keys_that_could_be_a_person_are_not_repeated(sender: Sender) -> N
 # -- forms, rights, limits ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("query", "accept", "status"),
-    [
+async def test_the_form_of_the_answer(sender: Sender) -> None:
+    for query, accept, status in (
         ("", "application/fhir+json", 200),
         ("", "application/fhir+json; fhirVersion=4.0", 200),
         ("", "application/json;q=0.9, text/html", 200),
@@ -243,29 +253,23 @@ async def test_keys_that_could_be_a_person_are_not_repeated(sender: Sender) -> N
         ("", "application/fhir+json; fhirVersion=3.0", 406),
         ("", "application/fhir+json;q=0", 406),
         ("?_format=xml", "*/*", 406),
-    ],
-)
-async def test_the_form_of_the_answer(sender: Sender, query: str, accept: str, status: int) -> None:
-    answer = await ask(sender, "GET", f"/metadata{query}", accept=accept)
-    assert answer.status_code == status
-    if status == 406:
-        assert codes_of(answer) == [("not-acceptable",)]
+    ):
+        answer = await ask(sender, "GET", f"/metadata{query}", accept=accept)
+        assert answer.status_code == status, (query, accept)
+        if status == 406:
+            assert codes_of(answer) == [("not-acceptable",)]
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+async def test_bodies_of_another_kind(sender: Sender) -> None:
+    for headers in (
         {"content_type": "application/fhir+xml"},
         {"content_type": "text/plain"},
         {"content_type": "application/fhir+json; charset=iso-8859-1"},
         {"content_type": ""},
         {"content_encoding": "gzip"},
-    ],
-    ids=str,
-)
-async def test_bodies_of_another_kind(sender: Sender, headers: dict[str, str]) -> None:
-    answer = await ask(sender, "POST", "/ServiceRequest", raw(), **headers)
-    assert (answer.status_code, codes_of(answer)) == (415, [("unsupported-media-type",)])
+    ):
+        answer = await ask(sender, "POST", "/ServiceRequest", raw(), **headers)
+        assert (answer.status_code, codes_of(answer)) == (415, [("unsupported-media-type",)]), headers
 
 
 async def test_plain_json_will_do(sender: Sender) -> None:
@@ -563,9 +567,8 @@ async def test_what_was_seen_last_is_where_to_go_on(sender: Sender) -> None:
     assert await found(sender, f"_lastUpdated=ge{quote(newest['meta']['lastUpdated'])}") == ["TE-2026-000123"]
 
 
-@pytest.mark.parametrize(
-    ("query", "name", "code"),
-    [
+async def test_searches_that_mean_nothing(sender: Sender) -> None:
+    for query, name, code in (
         ("_lastUpdatd=gt2026-01-01", "_lastUpdatd", "unknown-parameter"),
         ("owner=x", "owner", "unknown-parameter"),
         ("status:not=accepted", "…", "unknown-parameter"),
@@ -579,9 +582,7 @@ async def test_what_was_seen_last_is_where_to_go_on(sender: Sender) -> None:
         ("_total=some", "_total", "not-valid"),
         ("after=WzFd", "after", "cursor"),
         ("after=WyJ4IiwieSJd", "after", "cursor"),
-    ],
-)
-async def test_searches_that_mean_nothing(sender: Sender, query: str, name: str, code: str) -> None:
-    answer = await ask(sender, "GET", f"/Task?{query}")
-    assert (answer.status_code, codes_of(answer)) == (400, [("invalid", code)])
-    assert answer.json()["issue"][0]["location"] == [f"http:{name}"]
+    ):
+        answer = await ask(sender, "GET", f"/Task?{query}")
+        assert (answer.status_code, codes_of(answer)) == (400, [("invalid", code)]), query
+        assert answer.json()["issue"][0]["location"] == [f"http:{name}"]

@@ -12,6 +12,7 @@ SECURITY = (
     "OAuth 2.0 client credentials with private_key_jwt, without SMART launch: token endpoint %(origin)s%(token)s, "
     "described at %(origin)s%(metadata)s. Scopes: referrals:write to create and update, referrals:read to read."
 )
+VALIDATE = {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
 _SEARCH = {
     "_id": "token",
     "_lastUpdated": "date",
@@ -23,7 +24,7 @@ _SEARCH = {
 
 def capability(origin: str, base: str) -> dict[str, Any]:
     """origin: of this installation; base: of the FHIR addresses."""
-    order = _resource("ServiceRequest", ["create", "read", "search-type"], conditionalCreate=True)
+    order = _resource("ServiceRequest", ["create", "read", "search-type"], conditionalCreate=True, operation=[VALIDATE])
     task = _resource("Task", ["read", "update", "search-type"], versioning="versioned-update", updateCreate=False)
     note = SECURITY % {"origin": origin, "token": TOKEN, "metadata": METADATA}
     return {

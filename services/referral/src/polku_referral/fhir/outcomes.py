@@ -45,10 +45,16 @@ FIELD: Mapping[str, str] = {
 }
 
 
-def answer(request: Request, problem: Problem) -> Response:
-    """The response for `problem`; what it says is what the JSON door would say."""
+def answer(request: Request, problem: Problem, status: int | None = None) -> Response:
+    """The response for `problem`; what it says is what the JSON door would say. status: another than the problem's."""
     resource = outcome(told(request, problem), own_of(request), root_of(request.url.path))
-    return Response(written(resource), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    return Response(written(resource), status or problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def all_well() -> dict[str, Any]:
+    """Nothing is wrong, and nothing was kept."""
+    issue = {"severity": "information", "code": "informational", "details": {"text": "All OK"}}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def outcome(said: Mapping[str, Any], own: Own, root: str) -> dict[str, Any]:

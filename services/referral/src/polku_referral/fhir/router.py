@@ -14,7 +14,7 @@ from polku_events.refusals import Refused
 from polku_referral import sending, views
 from polku_referral.api import AtDesk
 from polku_referral.desk import Desk
-from polku_referral.fhir import codes, search
+from polku_referral.fhir import codes, outcomes, search
 from polku_referral.fhir.capability import capability
 from polku_referral.fhir.models import written
 from polku_referral.fhir.negotiation import acceptable
@@ -22,11 +22,11 @@ from polku_referral.fhir.outcomes import BASE, MEDIA_TYPE, own_of
 from polku_referral.fhir.reading import Told, read
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
 from polku_referral.fhir.writing import Resource, Writer
-from polku_referral.intake import sha256
+from polku_referral.intake import Submission, sha256
 from polku_referral.model.referral import Referral
 from polku_referral.repository import scope_of
 from polku_referral.texts import WRONG, as_problem
-from polku_referral.wire import ReferralOut
+from polku_referral.wire import ReferralIn, ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -75,6 +75,22 @@ async def create(
     shown, is_new = await _taken(request, who, desk, writer, sent, lambda _: if_none_exist)
     headers = {"location": f"{writer.base}/ServiceRequest/{shown.id}"}
     return _answer(writer.order(shown), shown, 201 if is_new else 200, headers)
+
+
+@router.post("/ServiceRequest/$validate")
+async def validate(request: Request, who: Sender, desk: AtDesk) -> Response:
+    """Checks all and keeps nothing. What is wrong is told with 200, as FHIR has it: the check itself was done."""
+    writer = await writer_for(request)
+    sent = await _sent(request, "ServiceRequest")
+    try:
+        body, told = read(sent, writer.own, writer.organisation_id)
+        with _refusals(told):
+            await desk.intake.known(await _submission(request, who, desk, body))
+    except Problem as problem:
+        if problem.status != 422:
+            raise
+        return outcomes.answer(request, problem, 200)
+    return _answer(outcomes.all_well())
 
 
 @router.post("")
@@ -163,10 +179,12 @@ async def _taken(
             kept = await desk.find(who, found.items[0].id)
             return views.referral(kept.referral, who, receipt=await desk.receipt(kept)), False
     with _refusals(told):
-        raw = sha256(await request.body())
-        submission = await desk.submission(who, body, raw_sha256=raw, idempotency_key=None)
-        accepted = await desk.intake.receive(submission)
+        accepted = await desk.intake.receive(await _submission(request, who, desk, body))
     return views.referral(accepted.referral, who, receipt=accepted.receipt), accepted.is_new
+
+
+async def _submission(request: Request, who: Principal, desk: Desk, body: ReferralIn) -> Submission:
+    return await desk.submission(who, body, raw_sha256=sha256(await request.body()), idempotency_key=None)
 
 
 async def _found(kind: search.Kind, request: Request, who: Principal, desk: Desk) -> Response:

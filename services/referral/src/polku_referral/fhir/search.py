@@ -131,8 +131,8 @@ def _moment(value: str) -> Filter:
         high = low + timedelta(days=1)
     elif (found := _INSTANT.fullmatch(text)) is not None:
         low = datetime.fromisoformat(text)
-        length = {None: timedelta(minutes=1)}.get(found[1], timedelta(seconds=1))
-        high = low + (timedelta(milliseconds=1) if found[2] else length)
+        precision = timedelta(seconds=1) if found[1] else timedelta(minutes=1)
+        high = low + (timedelta(milliseconds=1) if found[2] else precision)
     else:
         raise ValueError(value)
     bounds = {
