@@ -57,7 +57,7 @@ def _door(made: FastAPI) -> MembersDoor:
 def offered() -> APIRouter:
     """The routes of the JSON door that a member may use, as they are there."""
     router = APIRouter()
-    known = {(f"{method} {route.path}"): route for route in _routes() for method in route.methods}
+    known = {f"{method} {route.path}": route for route in _routes() for method in route.methods or ()}
     router.routes += [known[f"{method} {api.BASE}{path}"] for method, path in sorted(OFFERED)]
     return router
 
