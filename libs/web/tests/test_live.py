@@ -149,3 +149,26 @@ async def test_events_are_thin_and_end_with_the_session() -> None:
     open_session = False
     with pytest.raises(StopAsyncIteration):
         await waiting
+
+
+async def test_a_request_waits_for_its_own_news() -> None:
+    source = FakeSource()
+    async with running(source) as hub:
+        waiting = asyncio.create_task(hub.changed(hub.position, ["pathway.p-1"], 5))
+        await asyncio.sleep(0.01)
+        source.change(101, "pathways", "p-2")
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        source.change(102, "pathways", "p-1")
+        assert await asyncio.wait_for(waiting, 1) is True
+        assert await hub.changed(101, ["pathway.p-1"], 5) is True, "what came before it waited is not missed"
+        assert await hub.changed(102, ["pathway.p-1"], 0.05) is False, "time is up"
+
+
+async def test_waiting_ends_when_the_process_stops() -> None:
+    async with running(FakeSource()) as hub:
+        waiting = [asyncio.create_task(hub.changed(hub.position, ["inbox"], 60)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        hub.end()
+        assert await asyncio.wait_for(asyncio.gather(*waiting), 1) == [False] * 3
+        assert await hub.changed(hub.position, ["inbox"], 60) is False

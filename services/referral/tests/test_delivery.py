@@ -222,6 +222,20 @@ async def test_retry_after_is_honoured(
         assert len(receiver.taken) == 1
 
 
+async def test_an_organisation_that_may_not_come_in_is_not_told(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+) -> None:
+    organisations = desk.repository.database["organisations"]
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        await sender.sent()
+        await happens(desk, webhooks)
+        await organisations.update_one({"_id": TOWN}, {"$set": {"active": False}})
+        assert await all_due(delivery, webhook["id"]) == 0
+        await organisations.update_one({"_id": TOWN}, {"$set": {"active": True}})
+        assert await all_due(delivery, webhook["id"]) == 1
+
+
 # -- lanes ------------------------------------------------------------------------------------------------
 
 

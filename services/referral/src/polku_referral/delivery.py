@@ -26,7 +26,9 @@ from polku_runtime.watch import watch
 AT_ONCE = 4
 """Referrals of one webhook in hand at the same time."""
 POLL_S = 5.0
-"""All lanes are looked at this often even if no change stream wakes them."""
+"""What is due is looked for this often even if no change stream wakes anybody."""
+LONGEST_PAUSE_S = 60.0
+"""Of a lane that waits for the next to be due: the clock may jump."""
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +95,10 @@ class Delivery:
 
     async def _poll(self, wake: Callable[[str], None]) -> None:
         while True:
-            waiting = set(await self.deliveries.waiting_webhooks()) - await self.webhooks.store.disabled_ones()
-            for webhook_id in waiting.union(await self.webhooks.store.filling()):
+            called = set(await self.deliveries.due_webhooks()) - await self.webhooks.store.disabled_ones()
+            for webhook_id in called.union(await self.webhooks.store.filling()):
                 wake(webhook_id)
-            dues = [due for webhook_id in waiting if (due := await self.deliveries.next_due(webhook_id))]
+            dues = [due for webhook_id in called if (due := await self.deliveries.next_due(webhook_id))]
             overdue = (self.effects.now() - min(dues)).total_seconds() if dues else 0.0
             self.metrics.webhook_overdue.set(max(0.0, overdue))
             await asyncio.sleep(POLL_S)
@@ -136,7 +138,7 @@ class Delivery:
         if len(busy) == AT_ONCE:
             return None
         due = await self.deliveries.next_due(webhook_id, sorted(busy))
-        return None if due is None else min(max(0.0, (due - self.effects.now()).total_seconds()), POLL_S)
+        return None if due is None else min(max(0.0, (due - self.effects.now()).total_seconds()), LONGEST_PAUSE_S)
 
     async def ready(self, webhook_id: str) -> Webhook | None:
         """The webhook when something may be sent to it, with all that was asked for made."""
@@ -145,7 +147,7 @@ class Delivery:
             if webhook is None:
                 await self.deliveries.forget(webhook_id)
                 return None
-            if webhook.state == "disabled":
+            if webhook.state == "disabled" or not await self.webhooks.store.has_active_owner(webhook):
                 return None  # what waits goes on waiting
             if webhook.fill is None:
                 return webhook

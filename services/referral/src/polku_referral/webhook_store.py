@@ -16,7 +16,7 @@ from polku_referral.model.webhook import ASIDE, OVERLAP, Cause, Fill, Webhook
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document
 
-WEBHOOKS, KEYS = "webhooks", "webhook_keys"
+WEBHOOKS, KEYS, ORGANISATIONS = "webhooks", "webhook_keys", "organisations"
 Scope = Mapping[str, Any]
 """`{"channel": …}` for a sender, `{}` for the operator: what is not in it is not there."""
 
@@ -26,6 +26,7 @@ class WebhookStore:
 
     def __init__(self, database: Database, effects: Effects, master: MasterKey | None) -> None:
         self.rows = database[WEBHOOKS]
+        self._organisations = database[ORGANISATIONS]
         self._keys = database[KEYS]
         self.effects = effects
         self.master = master
@@ -51,6 +52,11 @@ class WebhookStore:
     async def active(self, channels: list[str], session: AsyncClientSession) -> list[Webhook]:
         rows = self.rows.find({"channel": {"$in": channels}, "state": "active"}, session=session)
         return [_loaded(row) async for row in rows]
+
+    async def has_active_owner(self, webhook: Webhook) -> bool:
+        """False when its organisation may not come in any more: then it is not told either."""
+        where = {"_id": webhook.channel.partition(":")[0], "active": True}
+        return await self._organisations.find_one(where, {"_id": True}) is not None
 
     async def disabled_ones(self) -> set[str]:
         return {row["_id"] async for row in self.rows.find({"state": "disabled"}, {"_id": True})}
