@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from polku_referral.model.directory import Organisation
-
 FHIR_VERSION = "4.0.1"
 IDENTITY_CODE = "urn:oid:1.2.246.21"
 """The Finnish personal identity code, as in HL7 Finland's base Patient."""
@@ -100,8 +98,3 @@ class Own:
     def senders_codes(self, organisation_id: str) -> str:
         """The system of codes that an organisation has sent and its map of codes has explained, or not yet."""
         return f"{self.base}/sid/codes/{organisation_id}"
-
-
-def profile_of(organisation: Organisation | None) -> Profile:
-    """The profile that a partner has chosen; `sdoh` for those that have not."""
-    return "bser" if getattr(organisation, "fhir_profile", None) == "bser" else "sdoh"

@@ -14,7 +14,7 @@ from polku_events.refusals import Refused
 from polku_referral import sending, views
 from polku_referral.api import AtDesk
 from polku_referral.desk import Desk
-from polku_referral.fhir import codes, outcomes, search
+from polku_referral.fhir import outcomes, search
 from polku_referral.fhir.capability import capability
 from polku_referral.fhir.models import written
 from polku_referral.fhir.negotiation import acceptable
@@ -53,7 +53,7 @@ async def writer_for(request: Request) -> Writer:
         own=own_of(request),
         base=request.app.state.settings.base_url + BASE,
         organisation_id=who.organisation_id or "",
-        profile=codes.profile_of(organisation),
+        profile=organisation.fhir_profile if organisation is not None else "sdoh",
         label=lambda name, code: desk.codes.label(name, code, lang),
     )
 
