@@ -114,3 +114,9 @@ async def test_files_are_addressed_by_content_and_kept_for_a_year(web: AsyncClie
     for climbing in ("../app.py", "..%2f..%2fapp.py", "/etc/passwd", "vendor/../../x"):
         assert (await web.get(f"/demo/static/{climbing}")).status_code == 404
     assert address in (await web.get("/problems")).text
+
+
+async def test_an_address_names_all_its_methods(web: AsyncClient) -> None:
+    answer = await web.request("PATCH", "/demo/api/v1/things", headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (await web.delete("/demo/api/v1/things/a")).headers["allow"] == "PUT"

@@ -1,11 +1,13 @@
 """How a problem is told: JSON to machines, a page or a notice to people, the sign-in page to strangers."""
 
 import logging
+import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import RouteContext, iter_route_contexts
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -61,7 +63,9 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = GENERAL.get(error.status_code, "refused")
-        return answer(request, Problem(error.status_code, code, headers=error.headers))
+        # The router names only the methods of the first route of this address.
+        headers = {"allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return answer(request, Problem(error.status_code, code, headers=headers))
 
     async def on_lost_race(request: Request, error: Exception) -> Response:
         assert isinstance(error, LostRace)
@@ -98,6 +102,18 @@ def router() -> APIRouter:
         return pages.render(request, "problem.html", kind=known)
 
     return found
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of this address, as `Allow` lists them."""
+    routes = iter_route_contexts(request.app.routes)
+    found = {method for one in routes if _leads(one, request) for method in one.methods or ()}
+    return ", ".join(sorted(found))
+
+
+def _leads(route: RouteContext, request: Request) -> bool:
+    pattern: re.Pattern[str] | None = getattr(route, "path_regex", None)
+    return pattern is not None and pattern.match(request.url.path) is not None
 
 
 def _is_machine(request: Request) -> bool:
