@@ -19,7 +19,7 @@ from polku_runtime.outcomes import Apply, Dead, Outcome, Received
 from polku_runtime.trouble import is_infrastructure
 
 from .conftest import Sender, SignIn, event, said
-from .material import COORDINATOR, body
+from .material import API, COORDINATOR, body
 
 AGE_STATED = "polku.person.age-stated.v1"
 BEFORE, BIRTHDAY = date(2026, 5, 31), date(2026, 6, 1)
@@ -211,3 +211,24 @@ async def test_two_workers_conclude_once(apply: Apply, desk: Desk, sender: Sende
 async def test_a_referral_that_was_not_accepted_is_not_concluded(apply: Apply, desk: Desk, kept: Kept) -> None:
     assert await alone(apply, closed(kept)) == Outcome.DUPLICATE.value
     assert await said(desk) == ["polku.referral.received.v1"]
+
+
+async def test_what_was_taken_back_is_not_concluded_by_the_pathway_that_closes_for_it(
+    apply: Apply, desk: Desk, sender: Sender, sign_in: SignIn
+) -> None:
+    told = await sender.sent()
+    me, address = await sign_in(COORDINATOR), f"/referrals/{told['id']}"
+    assert (await me.command(f"{address}/accept", {}, 1)).status_code == 200
+    asked = await sender.http.post(
+        f"{API}{address}/request-withdrawal",
+        json={"reason": "situation-changed"},
+        headers={**sender.headers, "if-match": '"2"'},
+    )
+    assert asked.status_code == 200, asked.text
+    assert (await me.command(f"{address}/confirm-withdrawal", {}, 3)).status_code == 200
+    kept = await desk.repository.get(told["id"], {})
+    assert kept is not None
+    assert await alone(apply, closed(kept, "withdrawn-by-sender")) == "duplicate"
+    after = await desk.repository.get(told["id"], {})
+    assert after is not None
+    assert (after.referral.state, after.referral.outcome) == ("withdrawn", None)

@@ -1,0 +1,101 @@
+"""The listener as a process: alone, and beside the other services in the embedded edition's web process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from polku_embedded.servers import free_port
+
+from .conftest import REFERRALS, TOWN, Road
+
+
+def environment(road: Road, port: int) -> dict[str, str]:
+    settings = road.settings
+    assert settings.xroad_certificate is not None
+    assert settings.xroad_key is not None
+    said = {
+        "NAMESPACE": settings.namespace,
+        "MONGO": settings.mongo,
+        "KAFKA": settings.kafka,
+        "PORT": str(free_port()),
+        "BASE_URL": settings.base_url,
+        "SESSION_KEYS": settings.session_keys.get_secret_value(),
+        "MASTER_KEY_FILE": str(settings.master_key_file),
+        "IDENTITY_CODES": "artificial",
+        "XROAD_PORT": str(port),
+        "XROAD_CERTIFICATE": str(settings.xroad_certificate),
+        "XROAD_KEY": str(settings.xroad_key),
+        "XROAD_CLIENT_CA": str(settings.xroad_client_ca),
+    }
+    return {**os.environ, **{f"POLKU_{name}": value for name, value in said.items()}}
+
+
+@contextmanager
+def running(module: list[str], said: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-m", *module], env=said, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def answers(road: Road, process: subprocess.Popen[str], port: int) -> httpx.Response:
+    """The first answer once it listens."""
+    ends = time.monotonic() + 40
+    with road.straight(road.security_server, headers={"x-road-client": TOWN}) as http:
+        while True:
+            try:
+                return http.get(f"https://127.0.0.1:{port}{REFERRALS}")
+            except httpx.TransportError:
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < ends
+                time.sleep(0.1)
+
+
+@pytest.mark.parametrize("module", [["polku_referral", "xroad"], ["polku_embedded.web"]])
+def test_it_listens_and_ends_on_sigterm(road: Road, module: list[str]) -> None:
+    port = free_port()
+    with running(module, environment(road, port)) as process:
+        assert answers(road, process, port).status_code == 200
+    assert process.returncode == 0
+
+
+def test_the_web_process_listens_to_nothing_more_without_a_port(road: Road) -> None:
+    said = environment(road, free_port())
+    port = said.pop("POLKU_XROAD_PORT")
+    with running(["polku_embedded.web"], said) as process:
+        ends = time.monotonic() + 40
+        while time.monotonic() < ends:
+            try:
+                assert httpx.get(f"http://127.0.0.1:{said['POLKU_PORT']}/referral/health/live").status_code == 200
+                break
+            except httpx.TransportError:
+                assert process.poll() is None
+                time.sleep(0.1)
+        with road.straight(road.security_server) as http, pytest.raises(httpx.ConnectError):
+            http.get(f"https://127.0.0.1:{port}{REFERRALS}")
+
+
+def test_a_setting_that_is_missing_is_one_line(road: Road) -> None:
+    said = environment(road, free_port())
+    del said["POLKU_XROAD_KEY"]
+    for module in (["polku_referral", "xroad"], ["polku_embedded.web"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", *module], env=said, check=False, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == 1
+        assert ended.stderr.strip().splitlines()[-1] == (
+            "polku: wrong setting: POLKU_XROAD_KEY is not set, and POLKU_XROAD_PORT needs it"
+        )
+    asked = subprocess.run(
+        [sys.executable, "-m", "polku_referral"], env=said, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert "api | worker | all | xroad" in asked.stderr
