@@ -8,14 +8,16 @@ from typing import Any
 from fastapi import FastAPI
 from tests.receiver import receiving
 
+from polku_events import Event
 from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
+from polku_referral.feed import feed_senders
 from polku_referral.model.webhook import SCHEDULE_S
 from polku_referral.webhooks import Webhooks
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
-from .feeding import story
+from .feeding import carry, outbox, story
 from .material import TOWN, leaks
 from .sending import (
     WEBHOOKS,
@@ -190,6 +192,37 @@ async def test_after_the_whole_schedule_it_is_disabled_and_goes_on_where_it_stop
         assert sorted(message.id for message in receiver.taken) == sorted(item["id"] for item in feed)
         assert in_order([message for message in receiver.taken if "version" in message.told["data"]])
         assert (await sender.get(f"{WEBHOOKS}/{webhook['id']}")).json()["sending_again"] is False
+
+
+async def test_disabled_and_enabled_while_events_come_leaves_no_hole(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+) -> None:
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        for number in range(30):
+            await sender.sent(f"H-{number}")
+        events, apply = await outbox(desk), feed_senders(webhooks.feed, webhooks.fan_out)
+
+        async def turn_off_and_on() -> int:
+            times = 0
+            while not writing.done():
+                await webhooks.disable(await webhooks.find({}, webhook["id"]), "failed")
+                await asyncio.sleep(0)
+                await webhooks.enable(await webhooks.find({}, webhook["id"]))
+                times += 1
+            return times
+
+        async def write(part: list[Event]) -> None:
+            for event in part:
+                await carry(apply, [event])
+
+        writing = asyncio.gather(write(events[::2]), write(events[1::2]))
+        assert await turn_off_and_on() >= 5
+        await writing
+        await all_due(delivery, webhook["id"])
+        feed = await webhooks.feed.page(TOWN, 0, 1000)
+        assert {message.id for message in receiver.taken} == {row["_id"] for row in feed}
+        assert {event.id for event in events} <= {row["_id"] for row in feed}
 
 
 async def test_gone_disables_at_once(
