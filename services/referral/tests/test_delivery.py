@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import FastAPI
+from pymongo.asynchronous.client_session import AsyncClientSession
 from tests.receiver import receiving
 
 from polku_events import Event
@@ -14,6 +16,7 @@ from polku_referral.desk import Desk
 from polku_referral.feed import feed_senders
 from polku_referral.model.webhook import SCHEDULE_S
 from polku_referral.webhooks import Webhooks
+from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
@@ -223,6 +226,31 @@ async def test_disabled_and_enabled_while_events_come_leaves_no_hole(
         feed = await webhooks.feed.page(TOWN, 0, 1000)
         assert {message.id for message in receiver.taken} == {row["_id"] for row in feed}
         assert {event.id for event in events} <= {row["_id"] for row in feed}
+
+
+async def test_enabling_waits_for_who_is_just_adding_to_the_feed(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+) -> None:
+    """Whoever adds has seen a disabled webhook and makes no delivery; so what it adds must be filled in."""
+    added, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(session: AsyncClientSession, rows: Sequence[Document]) -> None:
+        await webhooks.fan_out(session, rows)
+        added.set()
+        await go_on.wait()
+
+    async with receiving() as receiver:
+        webhook = await register(receiver)
+        await webhooks.disable(await webhooks.find({}, webhook["id"]), "failed")
+        await sender.sent()
+        adding = asyncio.create_task(carry(feed_senders(webhooks.feed, slowly), await outbox(desk)))
+        await added.wait()
+        enabling = asyncio.create_task(webhooks.enable(await webhooks.find({}, webhook["id"])))
+        await asyncio.wait([enabling], timeout=0.3)
+        go_on.set()
+        await asyncio.gather(adding, enabling)
+        await all_due(delivery, webhook["id"])
+    assert [message.told["type"] for message in receiver.taken] == ["webhook.disabled", "referral.received"]
 
 
 async def test_gone_disables_at_once(
