@@ -1,5 +1,6 @@
 """For an authority's system: referrals to Polku, safely repeated, and what became of them."""
 
+from polku_client.batches import Job, NotDone, RowResult
 from polku_client.client import Client, encode
 from polku_client.feed import Event
 from polku_client.problems import FieldError, Misconfigured, NotAnswered, PolkuError, PolkuProblem
@@ -15,13 +16,16 @@ __all__ = [
     "Event",
     "FieldError",
     "InvalidReceipt",
+    "Job",
     "Message",
     "Misconfigured",
     "NotAnswered",
+    "NotDone",
     "PolkuError",
     "PolkuProblem",
     "Receipt",
     "Referral",
+    "RowResult",
     "Step",
     "Webhook",
     "WebhookRefused",

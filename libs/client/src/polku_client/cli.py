@@ -6,16 +6,16 @@ Exit codes: 0 all in, 1 failed, 2 partly.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from polku_client import report
+from polku_client.batches import NotDone, RowResult
 from polku_client.client import Client
 from polku_client.inputs import read_rows
 from polku_client.problems import Misconfigured, NotAnswered, PolkuProblem
 from polku_client.profile import read_profile
-from polku_client.results import Referral
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +24,7 @@ app = typer.Typer(
     help="Referrals of an organisation's own system: pushed, followed, taken back.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Atomic = Annotated[bool, typer.Option("--atomic", help="One that is wrong keeps all out.")]
 File = Annotated[str, typer.Argument(help="JSON: one referral, an array, or one per line; - is standard input.")]
 ExternalIds = Annotated[list[str], typer.Argument(help="The sender's own ids.")]
 
@@ -63,41 +64,65 @@ def connected(context: typer.Context, *, as_json: bool) -> Iterator[Client]:
         else:
             report.say(str(problem))
         raise typer.Exit(report.FAILED) from None
-    except (Misconfigured, NotAnswered) as error:
+    except (Misconfigured, NotAnswered, NotDone) as error:
         report.say(str(error))
         raise typer.Exit(report.FAILED) from None
 
 
 @app.command()
-def push(context: typer.Context, file: File, *, as_json: Json = False) -> None:
+def push(context: typer.Context, file: File, *, atomic: Atomic = False, as_json: Json = False) -> None:
     """Send referrals. Sending the same file again is safe: nothing is doubled."""
-    with connected(context, as_json=as_json) as client:
-        rows, taken, refusals = read_rows(file), [], []
-        for row in rows:
-            try:
-                taken.append(client.push(row.body))
-            except PolkuProblem as problem:
-                refusals += report.refusals_of(row.line, problem)
-    _tell(taken, refusals, as_json=as_json)
+    _send(context, file, atomic=atomic, dry_run=False, as_json=as_json)
 
 
 @app.command()
 def check(context: typer.Context, file: File, *, as_json: Json = False) -> None:
     """Check referrals as `push` would; nothing is kept."""
+    _send(context, file, atomic=False, dry_run=True, as_json=as_json)
+
+
+def _send(context: typer.Context, file: str, *, atomic: bool, dry_run: bool, as_json: bool) -> None:
     with connected(context, as_json=as_json) as client:
-        rows, refusals = read_rows(file), []
-        for row in rows:
-            try:
-                client.check(row.body)
-            except PolkuProblem as problem:
-                refusals += report.refusals_of(row.line, problem)
-    wrong = len({one.line for one in refusals})
+        rows = read_rows(file)
+        with report.progress("checking" if dry_run else "sending", quiet=as_json) as progress:
+            results = client.batch((row.body for row in rows), dry_run=dry_run, atomic=atomic, progress=progress)
+    _tell(results, [row.line for row in rows], as_json=as_json)
+
+
+def _tell(results: list[RowResult], lines: list[int] | None, *, as_json: bool) -> NoReturn:
+    """Shows what became of rows, and ends with their exit code."""
+    counts = report.counted(results)
     if as_json:
-        report.out({"rows": len(rows), "valid": len(rows) - wrong, "refused": [vars(one) for one in refusals]})
+        report.out({"counts": counts, "results": [report.shown_result(one, lines) for one in results]})
     else:
-        report.show_refusals(refusals)
-        report.say(f"{len(rows) - wrong} of {len(rows)} would be taken in")
-    raise typer.Exit(_code(len(rows) - wrong, wrong))
+        report.show_taken(results)
+        report.show_refusals(report.refusals_of(results, lines))
+        report.say(", ".join(f"{number} {status}" for status, number in counts.items()) or "nothing to send")
+    raise typer.Exit(report.code_of(results))
+
+
+@app.command()
+def jobs(
+    context: typer.Context,
+    job_id: str,
+    *,
+    follow: Annotated[bool, typer.Option(help="Wait until it has ended.")] = False,
+    cancel: Annotated[bool, typer.Option(help="Do no more of it; what is done stays.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Where a large batch stands; what became of its rows once it has ended."""
+    with connected(context, as_json=as_json) as client:
+        if cancel:
+            client.jobs.cancel(job_id)
+        with report.progress("working", quiet=as_json) as progress:
+            job = client.jobs.follow(job_id, progress) if follow else client.jobs.get(job_id)
+        results = list(client.jobs.results(job_id)) if job.has_ended else []
+    if not job.has_ended:
+        report.out(dict(job.said)) if as_json else report.say(f"{job.state}: {job.done} of {job.total}")
+        return
+    if not as_json:
+        report.say(f"{job.state}: {job.done} of {job.total}")
+    _tell(results, None, as_json=as_json)
 
 
 @app.command()
@@ -154,19 +179,6 @@ def events(
                 typer.echo(f"{event.at:%Y-%m-%d %H:%M} {event.external_id or ''} {event.type}")
             if cursor_file and event.cursor:
                 cursor_file.write_text(event.cursor, "utf-8")
-
-
-def _tell(taken: list[Referral], refusals: list[report.Refusal], *, as_json: bool) -> None:
-    """Shows what became of a file, and ends with its exit code."""
-    wrong = len({one.line for one in refusals})
-    if as_json:
-        report.out({"taken": [report.shown(one) for one in taken], "refused": [vars(one) for one in refusals]})
-    else:
-        report.show_referrals(taken)
-        report.show_refusals(refusals)
-        fresh = sum(one.is_new for one in taken)
-        report.say(f"{fresh} taken in, {len(taken) - fresh} known before, {wrong} refused")
-    raise typer.Exit(_code(len(taken), wrong))
 
 
 def _code(good: int, bad: int) -> int:

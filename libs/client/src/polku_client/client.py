@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from polku_client.batches import Jobs, Progress, RowResult, send_batch
 from polku_client.connection import Connection, Sleep
 from polku_client.feed import LONGEST_WAIT_S, Event, read_feed
 from polku_client.keys import KeySource, read_key
@@ -58,6 +59,7 @@ class Client:
         )
 
         self.webhooks = Webhooks(self._send)
+        self.jobs = Jobs(self._send, sleep)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +89,23 @@ class Client:
         """Validates a referral as `push` would, and keeps nothing. Raises PolkuProblem with what is wrong."""
         told = self._send("POST", "/referrals?dry_run=true", content=encode(referral), headers=JSON).json()
         return Checked(exists=bool(told["exists"]), unmapped=told.get("unmapped") or {})
+
+    def batch(
+        self,
+        referrals: Iterable[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+        atomic: bool = False,
+        progress: Progress | None = None,
+    ) -> list[RowResult]:
+        """Sends many referrals, one result per row, in order; each row gets what `push` would have given it.
+
+        atomic: one row that is wrong keeps all of a request (50 000 rows) out. progress: told (done, total). Safe to
+        repeat, row by row. Raises NotDone, and PolkuProblem for what is wrong with the whole.
+        """
+        query = {"atomic": "all" if atomic else "item", "dry_run": "true" if dry_run else "false"}
+        rows = [encode(one) for one in referrals]
+        return send_batch(self._send, self.jobs, rows, query=query, progress=progress)
 
     def get(self, referral_id: str) -> Referral:
         """Where a referral stands. Raises PolkuProblem 404."""

@@ -1,18 +1,25 @@
 """What the command line shows: never what a referral holds, only ids, states, and which field is wrong and why."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
+from polku_client.batches import Progress, RowResult
 from polku_client.problems import PolkuProblem
 from polku_client.results import Referral
 
 DONE, FAILED, PARTLY = 0, 1, 2
+SHOWN = 20
+"""Longer lists are counted, not shown."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,57 @@ def out(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
-def refusals_of(line: int, problem: PolkuProblem) -> list[Refusal]:
-    """A row per field that is wrong; one for a refusal that is about no field."""
-    if not problem.errors:
-        return [Refusal(line, "", problem.code, problem.detail or problem.title)]
-    return [Refusal(line, error.pointer, error.code, error.message) for error in problem.errors]
+def refusals_of(results: Iterable[RowResult], lines: Sequence[int] | None = None) -> list[Refusal]:
+    """A line per field that is wrong; one for a refusal about no field. lines: of the rows, when they differ."""
+    found = []
+    for one in results:
+        line = lines[one.row - 1] if lines else one.row
+        if one.problem and one.problem.errors:
+            columns = one.columns or {}
+            found += [
+                Refusal(line, columns.get(error.pointer) or error.pointer, error.code, error.message)
+                for error in one.problem.errors
+            ]
+        elif one.problem:
+            found.append(Refusal(line, "", one.problem.code, one.problem.detail or one.problem.title))
+    return found
 
 
-def show_refusals(refusals: Sequence[Refusal], title: str = "refused") -> None:
-    show(title, ("line", "field", "code", "words"), (vars(one).values() for one in refusals))
+def show_refusals(refusals: Sequence[Refusal]) -> None:
+    show("refused", ("line", "field", "code", "words"), (vars(one).values() for one in refusals))
+
+
+def show_taken(results: Sequence[RowResult]) -> None:
+    """Who is in; a long list is only counted."""
+    taken = [one for one in results if one.id]
+    if len(taken) <= SHOWN:
+        show("referrals", ("external id", "case", ""), ((one.external_id, one.case_code, one.status) for one in taken))
+
+
+def counted(results: Iterable[RowResult]) -> dict[str, int]:
+    """Rows by status, those that there are."""
+    return dict(Counter(one.status for one in results))
+
+
+def code_of(results: Sequence[RowResult]) -> int:
+    """The exit code: all in, none, or some."""
+    good = sum(one.is_good for one in results)
+    if good == len(results):
+        return DONE
+    return PARTLY if good else FAILED
+
+
+@contextmanager
+def progress(what: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """A bar on standard error, when that is a terminal: to be told (done, total)."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
 
 
 def show_referrals(referrals: Iterable[Referral]) -> None:
@@ -66,6 +115,14 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> N
 def shown(referral: Referral) -> dict[str, Any]:
     """A referral for machines: as Polku said it."""
     return dict(referral.said)
+
+
+def shown_result(result: RowResult, lines: Sequence[int] | None = None) -> dict[str, Any]:
+    """What became of a row, for machines."""
+    told = {name: getattr(result, name) for name in ("external_id", "id", "case_code", "receipt")}
+    found = {"line": lines[result.row - 1] if lines else result.row, "status": result.status}
+    found |= {name: value for name, value in told.items() if value}
+    return found | ({"problem": shown_problem(result.problem)} if result.problem else {})
 
 
 def shown_problem(problem: PolkuProblem) -> dict[str, Any]:
