@@ -1,10 +1,15 @@
 """Codes of the sender: what they stand for, what happens with those that nobody knows, and their repair."""
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from typer.testing import CliRunner, Result
 
+from polku_referral import cli
 from polku_referral.cli import codes as command_line
 from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
@@ -40,7 +45,7 @@ async def test_a_map_is_kept_by_version(sign_in: SignIn, desk: Desk) -> None:
     assert (await put(me, MAP, None)).status_code == 428
     first = await put(me, MAP, 0)
     assert (first.status_code, first.headers["etag"]) == (200, '"1"')
-    assert first.json() == {"unknown": "refuse", **MAP, "version": 1}
+    assert first.json() == {"unknown": "refuse", "decline_reason": {}, "outcome": {}, **MAP, "version": 1}
     for stale in (0, 7):
         late = await put(me, MAP, stale)
         assert (late.status_code, late.json()["present"]["version"]) == (409, 1)
@@ -213,6 +218,31 @@ async def test_other_processes_see_a_change_soon(mapped: None, sender: Sender, d
     assert (await sender.post(body("A-2", service="Verstas"))).status_code == 422
 
 
+async def test_maps_from_the_command_line(
+    app: FastAPI, mapped: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = app.state.settings
+    monkeypatch.setenv("POLKU_MONGO", settings.mongo)
+    monkeypatch.setenv("POLKU_NAMESPACE", settings.namespace)
+    monkeypatch.setenv("POLKU_SESSION_KEYS", settings.session_keys.get_secret_value())
+
+    async def polku(*arguments: str) -> Result:
+        # In a thread: the command runs a loop of its own.
+        return await asyncio.to_thread(CliRunner().invoke, cli.app, ["organisation", "codes", *arguments, "--json"])
+
+    shown = json.loads((await polku("kajaani")).stdout)
+    assert (shown["version"], shown["unknown"], shown["service"]) == (1, "keep", MAP["service"])
+    path = tmp_path / "codes.yaml"
+    path.write_text("unknown: refuse\nservice:\n  Verstas: group-activity\n", "utf-8")
+    changed = json.loads((await polku("kajaani", str(path))).stdout)
+    assert (changed["version"], changed["unknown"], changed["service"]) == (2, "refuse", {"Verstas": "group-activity"})
+    path.write_text("service: {Verstas: nowhere}", "utf-8")
+    for arguments, says in ((("kajaani", str(path)), "not one of the known"), (("nobody",), "no organisation nobody")):
+        refused = await polku(*arguments)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+        assert says in refused.stderr
+
+
 def test_a_file_that_does_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "codes.yaml"
     for content, says in (
@@ -228,3 +258,16 @@ def test_a_file_that_does_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(command_line.typer.Exit):
         command_line.codes("kajaani", tmp_path / "none.yaml")
     assert "cannot be read" in capsys.readouterr().err
+
+
+async def test_the_way_back_in_the_sender_s_codes(sender: Sender, sign_in: SignIn, desk: Desk) -> None:
+    own = {"decline_reason": {"H3": "no-capacity", "H4": "no-capacity"}, "outcome": {"T1": "work"}}
+    me = await sign_in(MANAGER)
+    assert (await put(me, own, 0)).status_code == 200
+    assert (await put(me, {"outcome": {"T1": "luck"}}, 1)).json()["errors"][0]["pointer"] == "/outcome/T1"
+    at = (await sender.sent())["id"]
+    await me.command(f"/referrals/{at}/decline", {"reason": "no-capacity"}, 1)
+    heard = (await sender.get(f"/referrals/{at}")).json()
+    assert (heard["reason"], heard["mapped"]) == ("no-capacity", {"reason": "H3"})
+    assert (await sender.get("/referrals")).json()["items"][0]["mapped"] == {"reason": "H3"}
+    assert (await me.get(f"{API}/referrals/{at}")).json()["mapped"] == {}

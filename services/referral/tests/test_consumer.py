@@ -19,7 +19,7 @@ from polku_runtime.outcomes import Apply, Dead, Outcome, Received
 from polku_runtime.trouble import is_infrastructure
 
 from .conftest import Sender, SignIn, event, said
-from .material import API, COORDINATOR, body
+from .material import API, COORDINATOR, PAGES, body
 
 AGE_STATED = "polku.person.age-stated.v1"
 BEFORE, BIRTHDAY = date(2026, 5, 31), date(2026, 6, 1)
@@ -195,6 +195,36 @@ async def test_the_sender_hears_how_it_ended(apply: Apply, desk: Desk, sender: S
     # A repeat of the first post still gets its own answer, with the present state.
     repeated = await sender.post(body())
     assert (repeated.status_code, repeated.json()["state"]) == (200, "concluded")
+
+
+async def test_work_that_was_done_before_it_was_given_back(
+    apply: Apply, desk: Desk, sender: Sender, sign_in: SignIn
+) -> None:
+    """The sender wants it back, the pathway ends first: the sender hears the outcome, not a withdrawal."""
+    told, me = await sender.sent(), await sign_in(COORDINATOR)
+    at = told["id"]
+    assert (await me.command(f"/referrals/{at}/accept", {}, 1)).status_code == 200
+    assert (await sender.command(at, "request-withdrawal", {"reason": "person-declined"}, 2)).status_code == 200
+    kept = await desk.repository.get(at, {})
+    assert kept is not None
+    assert await batch(apply, event(closed(kept, "education"))) == ["applied"]
+    late = await me.command(f"/referrals/{at}/confirm-withdrawal", {}, 3)
+    assert (late.status_code, late.json()["present"]["state"]) == (409, "concluded")
+    heard = (await sender.get(f"/referrals/{at}")).json()
+    assert (heard["state"], heard["outcome"], heard["commands"]) == ("concluded", "education", [])
+    assert "The person does not want the service" in (await me.get(f"{PAGES}/{at}")).text  # why it was wanted back
+
+
+async def test_given_back_before_the_pathway_ended(apply: Apply, desk: Desk, sender: Sender, sign_in: SignIn) -> None:
+    told, me = await sender.sent(), await sign_in(COORDINATOR)
+    at = told["id"]
+    await me.command(f"/referrals/{at}/accept", {}, 1)
+    await sender.command(at, "request-withdrawal", {"reason": "person-declined"}, 2)
+    assert (await me.command(f"/referrals/{at}/confirm-withdrawal", {}, 3)).status_code == 200
+    kept = await desk.repository.get(at, {})
+    assert kept is not None
+    assert await batch(apply, event(closed(kept))) == ["duplicate"]
+    assert (await sender.get(f"/referrals/{at}")).json()["state"] == "withdrawn"
 
 
 async def test_two_workers_conclude_once(apply: Apply, desk: Desk, sender: Sender, sign_in: SignIn) -> None:

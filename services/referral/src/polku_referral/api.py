@@ -1,23 +1,22 @@
 """HTTP for machines and for the pages' own scripts: public-surface §4."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import Request
 
 from polku_events.refusals import Refused
-from polku_referral import views
-from polku_referral.desk import Desk, Message
+from polku_referral.desk import Desk
 from polku_referral.intake import sha256
 from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral, State
 from polku_referral.repository import Kept
 from polku_referral.texts import as_problem
 from polku_referral.views import PROJECT
-from polku_referral.wire import DryRunOut, NamesOut, PersonOut, ReferralIn, ReferralList, ReferralOut
+from polku_referral.wire import DryRunOut, MessageOut, NamesOut, PersonOut, ReferralIn, ReferralList, ReferralOut
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import client, lost_race, staff, staff_or_client
@@ -49,7 +48,7 @@ AtDesk = Annotated[Desk, Depends(desk_of)]
     "/referrals",
     status_code=201,
     response_model=ReferralOut | DryRunOut,
-    responses={200: {"description": "The same was sent before, or a dry run", "model": ReferralOut}},
+    responses={200: {"description": "The same was sent before, or a dry run", "model": ReferralOut | DryRunOut}},
 )
 async def receive(
     request: Request,
@@ -57,11 +56,11 @@ async def receive(
     who: Sender,
     desk: AtDesk,
     body: ReferralIn,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(json_schema_extra={"pattern": f"^{KEY.pattern}$"})] = None,
     dry_run: Annotated[bool, Query(description="Validate all and keep nothing")] = False,
 ) -> ReferralOut | DryRunOut:
     """Takes a referral in. Repeating is safe: the same content gets the same answer."""
-    with refusals(who):
+    async with refusals(who, desk):
         key, raw = _key(idempotency_key), await request.body()
         submission = await desk.submission(who, body, raw_sha256=sha256(raw), idempotency_key=key)
         if dry_run:
@@ -72,7 +71,7 @@ async def receive(
     if not accepted.is_new:
         response.status_code = 200
     response.headers["location"] = f"{BASE}/referrals/{accepted.referral.id}"
-    return shown(response, who, accepted.referral, receipt=accepted.receipt)
+    return await shown(response, who, desk, accepted.referral, receipt=accepted.receipt)
 
 
 @router.get("/referrals")
@@ -89,7 +88,7 @@ async def list_referrals(
     """The caller's referrals; those that wait are in the order in which an answer is due."""
     found = await desk.listed(who, part, state=state, external_id=external_id, own=whose == "own")
     link(request, response, found.next)
-    return ReferralList(items=[views.referral(row, who) for row in found.items], next=found.next)
+    return ReferralList(items=[await desk.shown(who, row) for row in found.items], next=found.next)
 
 
 @router.get("/referrals/{referral_id}")
@@ -101,7 +100,7 @@ async def one_referral(response: Response, who: Reader, desk: AtDesk, referral_i
     kept = await desk.find(who, referral_id)
     messages = await desk.messages(who, kept)
     receipt = await desk.receipt(kept) if who.kind == "client" else None
-    return shown(response, who, kept.referral, receipt=receipt, messages=messages)
+    return await shown(response, who, desk, kept.referral, receipt=receipt, messages=messages)
 
 
 @router.get("/referrals/{referral_id}/person")
@@ -135,26 +134,27 @@ def _key(header: str | None) -> str | None:
     return found[1]
 
 
-def shown(
+async def shown(
     response: Response,
     who: Principal,
+    desk: Desk,
     referral: Referral,
     receipt: str | None = None,
-    messages: Sequence[Message] = (),
+    messages: Sequence[MessageOut] = (),
 ) -> ReferralOut:
     """The referral as this caller sees it, with its version as `ETag`."""
     response.headers["etag"] = f'"{referral.version}"'
-    return views.referral(referral, who, receipt=receipt, messages=messages)
+    return await desk.shown(who, referral, receipt=receipt, messages=messages)
 
 
-@contextmanager
-def refusals(who: Principal) -> Iterator[None]:
+@asynccontextmanager
+async def refusals(who: Principal, desk: Desk) -> AsyncIterator[None]:
     """Tells a rule's or a race's no as a problem; the winner's state is shown as this caller sees it."""
     try:
         yield
     except LostRace as lost:
-        present = lost.present
-        told = views.referral(present, who).model_dump(mode="json") if isinstance(present, Referral) else None
+        present = lost.present if isinstance(lost.present, Referral) else None
+        told = (await desk.shown(who, present)).model_dump(mode="json") if present is not None else None
         raise lost_race(told) from None
     except Refused as refused:
         raise as_problem(refused) from None

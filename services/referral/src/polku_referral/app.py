@@ -7,7 +7,11 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from polku_referral import (
+    admin_api,
+    admin_pages,
     api,
+    batch_api,
+    client_pages,
     clocks,
     codes_api,
     commands_api,
@@ -33,8 +37,10 @@ from polku_referral.feed_store import COUNTERS, FeedStore
 from polku_referral.fhir import outcomes
 from polku_referral.fhir import router as fhir_api
 from polku_referral.intake import Intake
+from polku_referral.jobs import Jobs
+from polku_referral.jobs_store import JobStore
 from polku_referral.keys import SigningKeys
-from polku_referral.master import WrongMasterKey, read_master_key
+from polku_referral.master import MasterKey, WrongMasterKey, read_master_key
 from polku_referral.posting import Poster
 from polku_referral.refusals import TOKEN, Refusals
 from polku_referral.remote_keys import RemoteKeys
@@ -49,6 +55,7 @@ from polku_runtime.access import TokenError
 from polku_runtime.effects import Effects, system_effects
 from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
+from polku_runtime.mongo import Client, Database
 from polku_runtime.settings import SettingsError
 from polku_runtime.worker import Worker
 from polku_web.app import create_app
@@ -70,37 +77,22 @@ def create_api(
     routers: other routes instead of all. door: makes another door, once the app's parts are there.
     """
     master, used = read_master_key(settings.master_key_file), effects or system_effects()
-    codes, terms = read_codes("polku_referral"), read_terms()
     published: dict[str, SigningKeys] = {}
     noting: list[Refusals] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = app.state.database
-        repository, directory = Repository(database, used), Directory(database, used)
-        vault = Vault(app.state.client, database.name, master, settings.spare_keys)
-        keys = published["keys"] = SigningKeys(database, master, used)
-        agreements = Agreements(directory, used)
-        intake = Intake(repository, vault, master, keys, terms, agreements, used, settings.base_url)
-        audit, allowed = Audit(database, used), read_allowed(settings.webhook_allow)
-        app.state.desk = Desk(
-            repository=repository,
-            directory=directory,
-            vault=vault,
-            audit=audit,
-            intake=intake,
-            codes=codes,
-            code_maps=CodeMaps(database, used),
-            terms=terms,
-            effects=used,
-            identity_codes=settings.identity_codes,
-        )
+        desk = app.state.desk = _desk(settings, app.state.client, database, master, used, settings.spare_keys)
+        directory, audit, allowed = desk.directory, desk.audit, read_allowed(settings.webhook_allow)
+        keys = published["keys"] = desk.intake.keys
+        app.state.jobs = JobStore(database, desk.vault, used)
         app.state.directory = directory
         app.state.accounts = Accounts(directory, used)
         app.state.keys = keys
         app.state.told_elsewhere = {outcomes.BASE: outcomes.answer}
         app.state.feed = feed_api.Reading(FeedStore(database, used))
-        app.state.admin = Admin(directory, agreements, audit, codes, allowed, used)
+        app.state.admin = Admin(directory, desk.agreements, audit, desk.codes, allowed, used)
         app.state.refusals = refusals = Refusals(audit, directory)
         noting.append(refusals)
         app.state.webhooks = open_webhooks(database, used, allowed=allowed, master=master)
@@ -113,7 +105,7 @@ def create_api(
         finally:
             await refusals.finish()
             await remote_keys.close()
-            await vault.close()
+            await desk.vault.close()
 
     async def on_refused(refused: TokenError) -> None:
         await noting[-1].note(TOKEN, refused.reason, refused.client_id)
@@ -132,10 +124,14 @@ def create_api(
             commands_api.router,
             sandbox_api.router,
             codes_api.router,
+            batch_api.router,
+            admin_api.router,
             feed_api.router,
             webhook_api.router,
             fhir_api.router,
             pages.router,
+            admin_pages.router,
+            client_pages.router,
         ),
         lifespan=lifespan,
         live={
@@ -145,6 +141,7 @@ def create_api(
         effects=used,
         fetch_keys=fetch_keys,
         on_refused=on_refused,
+        allowances=batch_api.ALLOWANCES,
     )
 
 
@@ -153,8 +150,8 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
     master, used = read_master_key(settings.master_key_file), effects or system_effects()
     client = mongo.connect(settings)
     database = mongo.database(client, settings, SERVICE)
-    repository, directory = Repository(database, used), Directory(database, used)
-    vault, metrics = Vault(client, database.name, master), Metrics()
+    desk, metrics = _desk(settings, client, database, master, used), Metrics()
+    repository, directory, jobs = desk.repository, desk.directory, JobStore(database, desk.vault, used)
     allowed = read_allowed(settings.webhook_allow)
     webhooks = open_webhooks(database, used, allowed=allowed, master=master)
     delivery = Delivery(
@@ -165,16 +162,17 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
         lease=Lease(database, "webhooks", used),
         metrics=metrics,
     )
-    react = consumer.consume(consumer.Parts(repository, vault, Audit(database, used)))
+    react = consumer.consume(consumer.Parts(repository, desk.vault, desk.audit))
 
     async def prepare() -> None:
         try:
-            await SigningKeys(database, master, used).signer()
+            await desk.intake.keys.signer()
         except WrongMasterKey:
             # With another key persons would be made twice and shown as unreadable: nothing may begin.
             raise SettingsError("polku: POLKU_MASTER_KEY_FILE is not the key that this database began with") from None
         await repository.create_indexes()
         await directory.create_indexes()
+        await jobs.create_indexes()
         await webhooks.feed.create_indexes()
         await webhooks.create_indexes()
 
@@ -191,13 +189,36 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
             directory.clients.collection,
         ],
         topics=consumer.TOPICS,
-        apply=both(react, feed_senders(webhooks.feed, webhooks.fan_out, Agreements(directory, used).returns)),
+        apply=both(react, feed_senders(webhooks.feed, webhooks.fan_out, desk.agreements.returns)),
         effects=used,
         prepare=prepare,
         tasks=[
             clocks.ticking(repository, read_terms(), Lease(database, "clock", used), settings.clock_seconds),
             delivery.run,
+            Jobs(jobs, desk, Lease(database, "jobs", used)).run,
         ],
         metrics=metrics,
         takes_tests=True,  # a sender that tries out its integration hears of its test referrals as of others
+    )
+
+
+def _desk(
+    settings: ReferralSettings, client: Client, database: Database, master: MasterKey, effects: Effects, spare: int = 0
+) -> Desk:
+    """What referrals are read and taken in with, by API processes and by the worker. spare: see Vault."""
+    repository, directory = Repository(database, effects), Directory(database, effects)
+    vault, agreements = Vault(client, database.name, master, spare), Agreements(directory, effects)
+    keys, terms = SigningKeys(database, master, effects), read_terms()
+    return Desk(
+        repository=repository,
+        directory=directory,
+        vault=vault,
+        audit=Audit(database, effects),
+        intake=Intake(repository, vault, master, keys, terms, agreements, effects, settings.base_url),
+        agreements=agreements,
+        codes=read_codes("polku_referral"),
+        code_maps=CodeMaps(database, effects),
+        terms=terms,
+        effects=effects,
+        identity_codes=settings.identity_codes,
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pymongo.errors import DuplicateKeyError
 
 from polku_events.refusals import Wrong, refuse_if
-from polku_referral.model.code_map import CODED, CodeMap
+from polku_referral.model.code_map import CODED, TOLD, CodeMap
 from polku_referral.model.identity import holds_code
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database
@@ -65,7 +65,7 @@ class CodeMaps:
 
 def check(code_map: CodeMap, codes: Codes) -> None:
     """Raises Refused when a code stands for one that Polku does not have, or looks like a person's."""
-    own = [(field, code, stands_for) for field in CODED for code, stands_for in getattr(code_map, field).items()]
+    own = [(field, code, ours) for field in (*CODED, *TOLD) for code, ours in getattr(code_map, field).items()]
     wrong = [Wrong(_place(field, code), "unknown-code") for field, code, ours in own if ours not in codes.lists[field]]
     every = [*((field, code) for field, code, _ in own), *(("municipality", code) for code in code_map.municipality)]
     wrong += [Wrong(field, "looks-like-identity-code") for field, code in every if holds_code(code)]

@@ -53,7 +53,7 @@ async def change_code_map(
     """Replaces the map. Referrals that were taken in before keep what their codes stood for then."""
     seen = expected_version(request)
     await _known(desk, organisation_id)
-    with refusals(who):
+    async with refusals(who, desk):
         check(wish, desk.codes)
     await desk.audit.write(who, [Look(None, "change-codes", about=organisation_id)])
     if not await desk.code_maps.put(organisation_id, wish, seen, who.id):

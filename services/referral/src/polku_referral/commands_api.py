@@ -44,9 +44,9 @@ async def accept(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AcceptIn
 ) -> ReferralOut:
     """The project takes the person in; a pathway opens by itself."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.accept(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/decline")
@@ -54,9 +54,9 @@ async def decline(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: DeclineIn
 ) -> ReferralOut:
     """The project does not take the person in; the sender hears the reason and the text."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.decline(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/ask")
@@ -64,9 +64,9 @@ async def ask(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AskIn
 ) -> ReferralOut:
     """The project asks the sender something before it answers."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.ask(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/waitlist")
@@ -74,9 +74,9 @@ async def waitlist(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: WaitlistIn
 ) -> ReferralOut:
     """There is no room now; the project looks again on a day."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.waitlist(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/forward")
@@ -84,9 +84,9 @@ async def forward(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: ForwardIn
 ) -> ReferralOut:
     """The project gives the referral on to another organisation; the sender hears to which."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.forward(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/confirm-withdrawal")
@@ -99,9 +99,9 @@ async def confirm_withdrawal(
     wish: NothingIn | None = None,
 ) -> ReferralOut:
     """The project gives an accepted referral back, as its sender has asked."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.confirm_withdrawal(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/map-codes")
@@ -109,9 +109,9 @@ async def map_codes(
     request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: MapCodesIn
 ) -> ReferralOut:
     """What the sender's own codes that nobody knew stand for. Until then the referral cannot be accepted."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await answering.map_codes(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 # -- its sender -------------------------------------------------------------------------------------------
@@ -122,9 +122,9 @@ async def withdraw(
     request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: WithdrawIn
 ) -> ReferralOut:
     """The sender takes the referral back before it is answered. Repeating is safe, with the same `If-Match`."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await sending.withdraw(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/request-withdrawal")
@@ -132,9 +132,9 @@ async def request_withdrawal(
     request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: WithdrawIn
 ) -> ReferralOut:
     """The sender wants an accepted referral back; the project confirms it. Repeating is safe, as `withdraw`."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await sending.request_withdrawal(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/answer")
@@ -142,9 +142,9 @@ async def answer(
     request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: AnswerIn
 ) -> ReferralOut:
     """The sender answers the project's question, which stands in `messages`. Repeating is safe, as `withdraw`."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await sending.answer(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)
 
 
 @router.post("/correct-contact")
@@ -152,6 +152,6 @@ async def correct_contact(
     request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: CorrectContactIn
 ) -> ReferralOut:
     """The sender corrects how the person is reached, until the referral is answered. Repeating is safe."""
-    with refusals(who):
+    async with refusals(who, desk):
         after = await sending.correct_contact(desk, who, referral_id, expected_version(request), wish)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)

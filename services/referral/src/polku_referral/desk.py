@@ -5,24 +5,28 @@ What may be done with a referral stands in `answering.py` (the project) and `sen
 
 import logging
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, NamedTuple
+from datetime import date
+from typing import Any
 
 from bson import Binary
 
 from polku_events.refusals import Refused
+from polku_referral import views
+from polku_referral.agreements import Agreements
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.checks import checked
 from polku_referral.code_maps import CodeMaps
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake, Submission
+from polku_referral.model.code_map import own_code
 from polku_referral.model.identity import Which
-from polku_referral.model.referral import Party, Referral
+from polku_referral.model.referral import Referral
 from polku_referral.model.terms import Terms
 from polku_referral.repository import Kept, Repository, Scope, name_scope_of, order_of, place_of, scope_of
 from polku_referral.vault import Erased, Sealed, Vault
-from polku_referral.wire import ReferralIn
+from polku_referral.wire import MessageOut, ReferralIn, ReferralOut
 from polku_runtime.access import Principal
 from polku_runtime.effects import Effects
 from polku_web.codes import Codes
@@ -44,15 +48,6 @@ WRITTEN: Mapping[str, str] = {
 """Steps of the history that a text may go with, and what the text is called."""
 
 
-class Message(NamedTuple):
-    """What one side wrote to the other. kind: see WRITTEN."""
-
-    kind: str
-    at: datetime
-    party: Party
-    text: str
-
-
 @dataclass(frozen=True)
 class Opened:
     """What the vault gave of one person; a class that is erased is empty."""
@@ -71,6 +66,7 @@ class Desk:
     vault: Vault
     audit: Audit
     intake: Intake
+    agreements: Agreements
     codes: Codes
     code_maps: CodeMaps
     terms: Terms
@@ -133,13 +129,40 @@ class Desk:
         )
         return page(rows, part, lambda row: place_of(row, state))
 
-    async def messages(self, who: Principal, kept: Kept) -> list[Message]:
-        """What both sides wrote to each other about a referral; a look like any other. What is erased is left out."""
+    async def shown(
+        self, who: Principal, referral: Referral, *, receipt: str | None = None, messages: Sequence[MessageOut] = ()
+    ) -> ReferralOut:
+        """The referral as this caller may see it, by the agreement with its sender and in the sender's codes too."""
+        seen = views.told(referral, await self.returns(who, referral))
+        own: dict[str, str] = {}
+        if not who.has_role(*views.PROJECT):
+            code_map = await self.code_maps.of(referral.organisation_id)
+            reason = seen.reason if seen.state == "declined" else None
+            found = {
+                "reason": own_code(code_map, "decline_reason", reason),
+                "outcome": own_code(code_map, "outcome", seen.outcome),
+            }
+            own = {field: code for field, code in found.items() if code is not None}
+        return views.referral(seen, who, receipt=receipt, messages=messages, own=own)
+
+    async def returns(self, who: Principal, referral: Referral) -> AbstractSet[str]:
+        """What of a referral's answer this caller may hear: keys of `views.HELD_BACK`; the project all of it."""
+        if who.has_role(*views.PROJECT):
+            return views.HELD_BACK.keys()
+        return await self.agreements.returns(referral.organisation_id)
+
+    async def messages(self, who: Principal, kept: Kept) -> list[MessageOut]:
+        """What both sides wrote to each other about a referral; a look like any other.
+
+        What is erased, and what the agreement keeps from a sender, is left out.
+        """
         referral = kept.referral
+        held_back = () if "reason" in await self.returns(who, referral) else views.REASONS
         written = [
             (step, kind, name)
             for version, step in enumerate(referral.history, start=1)
             if (kind := WRITTEN.get(step.kind)) and (name := _name(kind, version)) in kept.sealed
+            and kind not in held_back
         ]
         if not written:
             return []
@@ -149,7 +172,7 @@ class Desk:
         for step, kind, name in written:
             opened = await self._open(kept.sealed[name], referral.person_id, _class(name, referral.id))
             if opened:
-                messages.append(Message(kind, step.at, step.party, opened["text"]))
+                messages.append(MessageOut(kind=kind, at=step.at, party=step.party, text=opened["text"]))
         return messages
 
     async def sealed_message(self, after: Referral, text: str) -> dict[str, Binary]:

@@ -18,7 +18,7 @@ from polku_referral.model.clocks import due_of, level_on, waits_for
 from polku_referral.model.referral import WAITING, commands_of
 from polku_referral.repository import LATE, scope_of
 from polku_referral.texts import WRONG
-from polku_referral.views import PROJECT
+from polku_referral.views import PROJECT, told
 from polku_referral.wishes import AcceptIn, DeclineIn, MapCodesIn, NothingIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -90,7 +90,7 @@ async def map_codes(request: Request, who: Coordinator, desk: AtDesk, referral_i
 async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str, command: str) -> Response:
     """Carries out a form; what is wrong with it is shown beside its fields, a lost race with the present state."""
     values = await typed(request)
-    seen = int(values["version"]) if VERSION.fullmatch(values["version"]) else 0
+    seen = seen_in(values)
     fields = said(values, "version")
     try:
         match command:
@@ -103,7 +103,7 @@ async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str
             case _:
                 await answering.confirm_withdrawal(desk, who, referral_id, seen, NothingIn.model_validate(fields))
     except ValidationError as error:
-        wrong = {str(problem["loc"][0]): _of_form(problem["type"]) for problem in error.errors(include_input=False)}
+        wrong = {str(problem["loc"][0]): of_form(problem["type"]) for problem in error.errors(include_input=False)}
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
     except (LostRace, Refused) as refused:
         if isinstance(refused, LostRace) or not refused.wrong:
@@ -130,7 +130,7 @@ async def _referral(
     partner = await desk.directory.organisation(kept.referral.forwarded_to or "")
     say, lang = request.app.state.pages.texts.say, request.state.lang
     context: dict[str, Any] = {
-        "referral": kept.referral,
+        "referral": told(kept.referral, await desk.returns(who, kept.referral)),
         "opened": await desk.open_person(who, kept) if is_project else None,
         "messages": await desk.messages(who, kept),
         "partner": partner.name if partner else None,
@@ -184,7 +184,13 @@ def _clock(desk: Desk) -> dict[str, Any]:
     return {"waiting": WAITING, "due_of": due_of, "waits_for": waits_for, "level_of": lambda row: level_on(row, desk.terms, desk.today)}
 
 
-def _of_form(kind: str) -> Message:
+def seen_in(values: Fields) -> int:
+    """The version that a form was made from; 0, which is never there, for what is none."""
+    return int(values["version"]) if VERSION.fullmatch(values["version"]) else 0
+
+
+def of_form(kind: str) -> Message:
+    """What pydantic's kind of error says beside a field."""
     return WRONG["not-a-day" if kind.startswith("date") else "needed" if kind == "missing" else "not-valid"]
 
 

@@ -86,6 +86,6 @@ async def play(
         understood = kind.model_validate(wish or {})
     except ValidationError as error:
         raise from_validation(error.errors(include_input=False, include_url=False)) from None
-    with refusals(who):
+    async with refusals(who, desk):
         after = await perform(desk, who, referral_id, expected_version(request), understood)
-    return shown(response, who, after)
+    return await shown(response, who, desk, after)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from polku_events.refusals import Refused
-from polku_referral import sending, views
+from polku_referral import sending
 from polku_referral.api import AtDesk
 from polku_referral.desk import Desk
 from polku_referral.fhir import outcomes, search
@@ -110,7 +110,7 @@ async def one_order(request: Request, who: Reader, desk: AtDesk, referral_id: st
     """What was asked for, with the receipt."""
     writer = await writer_for(request)
     kept = await desk.find(who, referral_id)
-    shown = views.referral(kept.referral, who, receipt=await desk.receipt(kept))
+    shown = await desk.shown(who, kept.referral, receipt=await desk.receipt(kept))
     return _answer(writer.order(shown), shown)
 
 
@@ -119,7 +119,7 @@ async def one_task(request: Request, who: Reader, desk: AtDesk, referral_id: str
     """Where it stands. `ETag` holds the version that an update takes in `If-Match`."""
     writer = await writer_for(request)
     kept = await desk.find(who, referral_id)
-    shown = views.referral(kept.referral, who, messages=await desk.messages(who, kept))
+    shown = await desk.shown(who, kept.referral, messages=await desk.messages(who, kept))
     return _answer(writer.task(shown), shown)
 
 
@@ -140,7 +140,7 @@ async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: 
     writer = await writer_for(request)
     sent = await _sent(request, "Task")
     kept = await desk.find(who, referral_id)
-    shown = views.referral(kept.referral, who, messages=await desk.messages(who, kept))
+    shown = await desk.shown(who, kept.referral, messages=await desk.messages(who, kept))
     seen = _seen(request, sent)
     wish, told = wish_of(sent, writer.own, shown, seen)
     if sent.get("id") != referral_id:
@@ -155,7 +155,7 @@ async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: 
     if wish is not None:
         with _refusals(told):
             after = await _command(desk, who, shown, seen, wish)
-        shown = views.referral(after, who)
+        shown = await desk.shown(who, after)
     return _answer(writer.task(shown), shown)
 
 
@@ -177,10 +177,10 @@ async def _taken(
         found = await desk.listed(who, Window(None, 1), state=None, external_id=external_id) if external_id else None
         if found is not None and found.items:
             kept = await desk.find(who, found.items[0].id)
-            return views.referral(kept.referral, who, receipt=await desk.receipt(kept)), False
+            return await desk.shown(who, kept.referral, receipt=await desk.receipt(kept)), False
     with _refusals(told):
         accepted = await desk.intake.receive(await _submission(request, who, desk, body))
-    return views.referral(accepted.referral, who, receipt=accepted.receipt), accepted.is_new
+    return await desk.shown(who, accepted.referral, receipt=accepted.receipt), accepted.is_new
 
 
 async def _submission(request: Request, who: Principal, desk: Desk, body: ReferralIn) -> Submission:
@@ -198,7 +198,7 @@ async def _found(kind: search.Kind, request: Request, who: Principal, desk: Desk
     if part.next is not None:
         links["next"] = asked.link(f"{writer.base}/{kind}", part.next)
     write = writer.task if kind == "Task" else writer.order
-    return _answer(writer.searchset([write(views.referral(row, who)) for row in part.items], total, links))
+    return _answer(writer.searchset([write(await desk.shown(who, row)) for row in part.items], total, links))
 
 
 async def _sent(request: Request, kind: str) -> dict[str, Any]:

@@ -18,12 +18,15 @@ Ours = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Municipality = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 CODED = ("route", "service")
 """Fields of a referral in which a sender may use codes of its own."""
+TOLD = ("decline_reason", "outcome")
+"""Code lists of the way back: the sender hears its own code beside ours."""
 MOST = 500
 
 
 class CodeMap(BaseModel):
     """Own code → Polku's, per field. municipality: → the three digits of Statistics Finland's list.
 
+    decline_reason, outcome: the way back; of several own codes for one of ours the first is told.
     unknown: `refuse` a referral with a code that is neither here nor Polku's, or `keep` it for the receiver to repair.
     """
 
@@ -33,6 +36,8 @@ class CodeMap(BaseModel):
     route: Annotated[Mapping[OwnCode, Ours], Field(max_length=MOST)] = {}
     service: Annotated[Mapping[OwnCode, Ours], Field(max_length=MOST)] = {}
     municipality: Annotated[Mapping[OwnCode, Municipality], Field(max_length=MOST)] = {}
+    decline_reason: Annotated[Mapping[OwnCode, Ours], Field(max_length=MOST)] = {}
+    outcome: Annotated[Mapping[OwnCode, Ours], Field(max_length=MOST)] = {}
 
 
 class Read(NamedTuple):
@@ -72,3 +77,9 @@ def read_municipality(sent: str, code_map: CodeMap | None) -> str | None:
     is_code = len(sent) == 3 and sent.isascii() and sent.isdigit()
     is_kept = code_map is not None and code_map.unknown == "keep" and not holds_code(sent)
     return sent if is_code or is_kept else None
+
+
+def own_code(code_map: CodeMap | None, codes: str, code: str | None) -> str | None:
+    """What the sender calls one of our codes, if its map says. codes: a list of TOLD."""
+    own: Mapping[str, str] = getattr(code_map, codes) if code_map else {}
+    return next((name for name, ours in own.items() if ours == code), None)
