@@ -222,6 +222,8 @@ def test_why_is_said_in_the_reader_s_language() -> None:
     assert (told["coding"][0]["code"], told["text"]) == ("other", "Paikat täynnä.")
     asked = writer("sdoh").task(stands("question", messages=FULL["messages"]))
     assert (asked["statusReason"]["text"], asked["note"][0]["text"]) == (LONG, LONG)
+    forwarded = writer("sdoh").task(stands("forwarded", messages=FULL["messages"]))
+    assert forwarded["statusReason"]["text"] == "Välitetty eteenpäin"
 
 
 def test_the_sender_s_own_codes_stand_beside_ours() -> None:
@@ -229,6 +231,11 @@ def test_the_sender_s_own_codes_stand_beside_ours() -> None:
     own = OWN.senders_codes(TOWN)
     assert [coding["code"] for coding in order["category"][1]["coding"]] == ["employment-service", "A1"]
     assert order["code"]["coding"] == [{"system": own, "code": "B7"}]
+    mapped = {"reason": "R1", "outcome": "T1"}
+    declined = writer("sdoh").task(stands("declined", reason="no-capacity", mapped=mapped))
+    assert [coding["code"] for coding in declined["statusReason"]["coding"]] == ["no-capacity", "R1"]
+    concluded = writer("sdoh").task(stands("concluded", outcome="work", mapped=mapped))
+    assert concluded["output"][0]["valueCodeableConcept"]["coding"][1] == {"system": own, "code": "T1"}
 
 
 def test_the_statement_of_capabilities_is_r4() -> None:

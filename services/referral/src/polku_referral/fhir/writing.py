@@ -21,8 +21,8 @@ _REASONS: Mapping[str, str] = {
     "withdrawal-requested": "withdraw_reason",
 }
 """State → the list that its coded reason is of."""
-_EXPLAINED = ("question", "waitlisted", "forwarded", "expired")
-"""States that Task.status does not tell apart: the state itself is the reason."""
+_EXPLAINED = {"question": "question", "waitlisted": "waitlist", "forwarded": "forward", "expired": ""}
+"""States that Task.status does not tell apart: the state itself is the reason, in the words of that kind of message."""
 _DAYS = ("answer_due", "sender_due", "review_on", "starts_on")
 
 
@@ -45,9 +45,9 @@ class Writer:
             **_unless_empty(extension=receipt),
             "status": codes.ORDER[shown.state],
             "intent": "order",
-            "category": [self._concept("programme", shown.programme), self._sent(shown, "route", shown.route)],
+            "category": [self._concept("programme", shown.programme), self._sent(shown, "route", "route", shown.route)],
             "priority": _PRIORITY.get(shown.urgency, "routine"),
-            "code": self._sent(shown, "service", shown.service),
+            "code": self._sent(shown, "service", "service", shown.service),
             "subject": self._person(shown),
             "authoredOn": shown.referred_on.isoformat(),
             "requester": self._requester(),
@@ -110,21 +110,21 @@ class Writer:
         coding = {"system": self.own.codes(name.replace("_", "-")), "code": code, "display": label}
         return {"coding": [coding], "text": text or label}
 
-    def _sent(self, shown: ReferralOut, name: str, code: str) -> Resource:
-        """A code, with the sender's own beside it where that stands for it."""
-        concept = self._concept(name, code) if code != UNKNOWN else {"coding": []}
-        sent = {**shown.mapped, **shown.unmapped}.get(name)
+    def _sent(self, shown: ReferralOut, field: str, name: str, code: str, text: str | None = None) -> Resource:
+        """A code of the list `name`, with the sender's own beside it where it has one."""
+        concept = self._concept(name, code, text) if code != UNKNOWN else {"coding": []}
+        sent = {**shown.mapped, **shown.unmapped}.get(field)
         if sent is not None:
             concept["coding"].append({"system": self.own.senders_codes(self.organisation_id), "code": sent})
         return concept
 
     def _reason(self, shown: ReferralOut) -> Resource | None:
         name = _REASONS.get(shown.state)
-        said = [message.text for message in shown.messages or () if message.party == "project"]
         if name is not None and shown.reason is not None:
-            return self._concept(name, shown.reason, shown.reason_text)
+            return self._sent(shown, "reason", name, shown.reason, shown.reason_text)
         if shown.state in _EXPLAINED:
-            return self._concept("state", shown.state, said[-1] if said and shown.state != "expired" else None)
+            said = [one.text for one in shown.messages or () if one.kind == _EXPLAINED[shown.state]]
+            return self._concept("state", shown.state, said[-1] if said else None)
         return None
 
     def _extensions(self, shown: ReferralOut) -> list[Resource]:
@@ -147,7 +147,7 @@ class Writer:
         if shown.outcome is None:
             return []
         kind = {"coding": [{"system": self.own.codes("task-output"), "code": "outcome"}]}
-        return [{"type": kind, "valueCodeableConcept": self._concept("outcome", shown.outcome)}]
+        return [{"type": kind, "valueCodeableConcept": self._sent(shown, "outcome", "outcome", shown.outcome)}]
 
 
 def _period(start: date | None, end: date | None) -> Resource | None:
