@@ -175,7 +175,7 @@ def first_referral(*said: str) -> None:
     assert (first["state"], first["test"]) == ("received", True)
     assert first["receipt"].count(".") == 2
     assert by_python.split()[0] == "received"
-    assert "received" in by_command
+    assert "repeated" in by_command  # by the same id and content, whoever sends it
 
 
 def what_it_says(_: str, wrong: str) -> None:
@@ -190,6 +190,14 @@ def what_happens(question: str, race: str, corrected: str, by_command: str) -> N
     [after] = values(corrected)
     assert [step["kind"] for step in after["history"]] == ["received", "contact-corrected"]
     assert by_command.count("withdrawn") == 2
+
+
+def many(first: str, again: str, job: str) -> None:
+    [told] = values(first)
+    assert (told["counts"]["created"], told["counts"]["refused"]) == (4, 1)
+    assert [line.split()[1] for line in again.splitlines()] == [*["repeated"] * 3, "refused", "repeated"]
+    assert json.JSONDecoder().raw_decode(job)[0]["items"][3]["status"] == "refused"
+    assert "/route" in job.partition("}")[2]
 
 
 def by_asking(pages: str, by_python: str, by_command: str) -> None:
@@ -215,6 +223,7 @@ LOOKS: dict[str, Callable[..., None]] = {
     "The first referral": first_referral,
     "What a referral says": what_it_says,
     "What happens to it": what_happens,
+    "Many at once": many,
     "The way back, by asking": by_asking,
     "The way back, by being called": by_being_called,
     "Receipts": receipts,
