@@ -21,6 +21,11 @@ async def typed(request: Request) -> Fields:
     return Fields({name: value.strip() for name, value in form.items() if isinstance(value, str) and name != "csrf"})
 
 
+async def chosen(request: Request, name: str) -> list[str]:
+    """The values of the boxes with this name that were ticked."""
+    return [value for value in (await request.form()).getlist(name) if isinstance(value, str)]
+
+
 def iso_day(text: str) -> str:
     """`5.3.2026` → `2026-03-05`; anything else as it is, for the model to judge."""
     found = FINNISH_DAY.fullmatch(text)

@@ -14,18 +14,21 @@ class Item:
 
 
 _PLACES: tuple[tuple[str, Message, frozenset[str]], ...] = (
-    ("referral", msg("Inbox"), frozenset({"coordinator", "manager"})),
-    ("referral", msg("Our referrals"), frozenset({"referrer"})),
-    ("pathway", msg("Case-load"), frozenset({"coordinator", "manager"})),
-    ("activities", msg("Sessions"), frozenset({"coordinator", "coach", "manager"})),
-    ("indicators", msg("Dashboard"), frozenset({"coordinator", "manager", "steering"})),
+    ("/referral/", msg("Inbox"), frozenset({"coordinator", "manager"})),
+    ("/referral/", msg("Our referrals"), frozenset({"referrer"})),
+    ("/referral/organisations", msg("Organisations"), frozenset({"manager", "operator"})),
+    ("/pathway/", msg("Case-load"), frozenset({"coordinator", "manager"})),
+    ("/activities/", msg("Sessions"), frozenset({"coordinator", "coach", "manager"})),
+    ("/indicators/", msg("Dashboard"), frozenset({"coordinator", "manager", "steering"})),
 )
 
 
-def items_for(principal: Principal | None, service: str) -> list[Item]:
-    """Links to the homes of the services that the reader's roles open."""
+def items_for(principal: Principal | None, path: str) -> list[Item]:
+    """Links to the places that the reader's roles open. path: of the page; the nearest place is marked as current."""
     roles = set(principal.roles) if principal is not None and principal.kind == "staff" else set()
-    return [Item(f"/{name}/", label, name == service) for name, label, open_to in _PLACES if roles & open_to]
+    places = [(href, label) for href, label, open_to in _PLACES if roles & open_to]
+    here = max((href for href, _ in places if path.startswith(href)), key=len, default="")
+    return [Item(href, label, href == here) for href, label in places]
 
 
 def home(principal: Principal | None) -> str:

@@ -68,6 +68,7 @@ class Admin:
         """said: fields of Organisation. Raises Refused."""
         fresh = Organisation(id=self.effects.new_id(), code=said["code"], name="", kind="other")
         after, events = organisations.described(fresh, said)
+        await self._check_unique(after)
         await self._write(who, "organisation-added", after.id)
         return await _unique(self.directory.organisations.add(after, events))
 
@@ -77,6 +78,7 @@ class Admin:
         """What `said` leaves out stays. Raises Refused, LostRace, Problem 404."""
         before = _as_seen(await self.organisation(organisation_id), seen)
         after, events = organisations.described(before, said)
+        await self._check_unique(after)
         await self._write(who, "organisation-changed", before.id)
         return await _unique(self.directory.organisations.save(before, after, events))
 
@@ -127,6 +129,10 @@ class Admin:
         found = await self.directory.clients_of(organisation_id)
         met = await self.directory.met(client.id for client in found)
         return [(client, met.get(client.id, Met())) for client in found]
+
+    async def met(self, client_id: str) -> Met:
+        """How the door has met a client."""
+        return (await self.directory.met([client_id])).get(client_id, Met())
 
     async def client(self, client_id: str, organisation_id: str | None = None) -> Client:
         """Raises Problem 404: unknown, or of another organisation than the address says."""
@@ -197,6 +203,12 @@ class Admin:
         """Raises Refused, LostRace, Problem 404."""
         before = _as_seen(await self.client(client_id), seen)
         return await self._client(who, "client-restored", before, clients.restore(before))
+
+    async def _check_unique(self, after: Organisation) -> None:
+        """Raises Refused before anything is written; of two at the same moment the indexes refuse one."""
+        taken = await self.directory.taken(after)
+        if taken is not None:
+            raise Refused("invalid", [Wrong(taken, "taken")])
 
     async def _client(
         self, who: Who, action: str, before: Client, changed: tuple[Client, list[EventData]], detail: str | None = None

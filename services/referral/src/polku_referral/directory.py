@@ -65,6 +65,14 @@ class Directory:
         found = await self.organisations.find({"code": code}, sort=[("_id", ASCENDING)], limit=1)
         return found[0] if found else None
 
+    async def taken(self, wanted: Organisation) -> str | None:
+        """The field, code or business id, that another organisation has already."""
+        for field in ("code", "business_id"):
+            same = {field: getattr(wanted, field), "_id": {"$ne": wanted.id}}
+            if same[field] is not None and await self.organisations.find(same, sort=[("_id", ASCENDING)], limit=1):
+                return field
+        return None
+
     async def organisations_after(self, after: Mapping[str, object], limit: int) -> list[Organisation]:
         """By code."""
         return await self.organisations.find(after, sort=[("code", ASCENDING)], limit=limit)

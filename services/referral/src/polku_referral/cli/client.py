@@ -123,9 +123,7 @@ def restore(client_id: str, *, as_json: Json = False) -> None:
 
 async def _shown(admin: Admin, client_id: str) -> dict[str, Any]:
     await _known(admin, client_id)
-    found = await admin.client(client_id)
-    met = (await admin.directory.met([client_id]))[client_id]
-    return shown(found, met).model_dump(mode="json")
+    return shown(await admin.client(client_id), await admin.met(client_id)).model_dump(mode="json")
 
 
 async def _known(admin: Admin, client_id: str) -> None:

@@ -1,0 +1,43 @@
+"""Words of the pages about who may come in."""
+
+from collections.abc import Mapping
+
+from polku_web.i18n import Message, msg
+
+KINDS: Mapping[str, Message] = {
+    "employment-area": msg("Employment area"),
+    "wellbeing-county": msg("Wellbeing services county"),
+    "project": msg("Project"),
+    "funder": msg("Funder"),
+    "employer": msg("Employer"),
+    "other": msg("Other"),
+}
+SCOPES: Mapping[str, Message] = {
+    "referrals:write": msg("Sends referrals and takes them back"),
+    "referrals:read": msg("Reads its own referrals and their events"),
+    "figures:read": msg("Reads figures"),
+}
+PROFILES: Mapping[str, Message] = {
+    "sdoh": msg("Gravity SDOH (widespread default)"),
+    "bser": msg("BSeR (referrals to services outside health care)"),
+}
+RETURNED: Mapping[str, Message] = {
+    "outcome": msg("Outcome of the pathway"),
+    "start-day": msg("Day of acceptance and first day"),
+    "reason": msg("Reasons of declining, forwarding and withdrawing"),
+}
+DONE: Mapping[str, Message] = {
+    "added": msg("The organisation was added."),
+    "changed": msg("The changes were saved."),
+    "activated": msg("The organisation’s systems may come in again."),
+    "deactivated": msg("The organisation’s systems come in no more. Tokens that they have are void within seconds."),
+    "agreed": msg("The agreement was added. Only what an agreement in force covers is taken in from now on."),
+    "ended": msg("The agreement’s last day was set."),
+    "key-added": msg("The key was added. The old ones go on working until you remove them."),
+    "key-removed": msg("The key was removed."),
+    "revoked": msg("The client was revoked. Tokens that it has are void in every service within seconds."),
+    "restored": msg("The client may come in again."),
+}
+CHANGED_MEANWHILE = msg(
+    "Somebody changed this meanwhile. What you filled in was not saved; below is the present state."
+)
