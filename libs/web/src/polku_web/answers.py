@@ -105,10 +105,10 @@ def router() -> APIRouter:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of all routes of this address, as `Allow` lists them."""
-    routes = iter_route_contexts(request.app.routes)
-    found = {method for one in routes if _leads(one, request) for method in one.methods or ()}
-    return ", ".join(sorted(found))
+    """The methods of this address, as `Allow` lists them. What is spelt out goes before what fits a pattern."""
+    routes = [route for route in iter_route_contexts(request.app.routes) if _leads(route, request)]
+    nearest = min((route.path or "" for route in routes), key=lambda path: path.count("{"), default="")
+    return ", ".join(sorted({method for route in routes if route.path == nearest for method in route.methods or ()}))
 
 
 def _leads(route: RouteContext, request: Request) -> bool:

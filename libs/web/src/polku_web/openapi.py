@@ -7,7 +7,7 @@ request, the headers of every answer, what is deprecated. Told in a service's `d
       POST /referrals:                        # below /<service>/api/v1, or a whole address
         id: receiveReferral
         problems: [idempotency-mismatch]      # those of its own
-        request: {…}                          # an example of the body
+        request: {…}                          # an example of the body; `requests` by media type
         answers:
           201: {headers: [ETag], links: [getReferral], example: {…}}
     links:
@@ -120,8 +120,9 @@ def _describe(operation: Schema, facts: Facts, told: Schema, path: str, method: 
         operation["deprecated"] = True
     if "version-required" in told.get("problems", ()):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IfMatch"})
-    if "request" in told:
-        _set_example(operation["requestBody"], told["request"])
+    for media, content in operation.get("requestBody", {}).get("content", {}).items():
+        example = told.get("requests", {}).get(media, told.get("request"))
+        content |= {} if example is None else {"example": example}
     for status, response in operation["responses"].items():
         _describe_answer(response, facts, told.get("answers", {}).get(int(status), {}))
     problems = _problems(operation, facts.entry, path, method) | set(told.get("problems", ()))
