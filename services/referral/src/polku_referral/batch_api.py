@@ -169,14 +169,15 @@ def _cut(rows: list[Row]) -> Iterator[list[Row]]:
 
 async def _rows(request: Request, reader: Reader) -> AsyncIterator[Row]:
     """The rows of a body as it comes in, without ever holding all of it."""
-    piece = bytearray()
+    waiting = bytearray()
     async for part in request.stream():
-        piece += part
-        if len(piece) >= PIECE:  # small parts are put together: each piece is looked through for whole rows
-            for row in reader.feed(bytes(piece)):
+        waiting += part
+        # Small parts are put together and large ones cut: each piece is looked through for whole rows.
+        while len(waiting) >= PIECE:
+            for row in reader.feed(bytes(waiting[:PIECE])):
                 yield row
-            piece.clear()
-    for row in reader.feed(bytes(piece), is_last=True):
+            del waiting[:PIECE]
+    for row in reader.feed(bytes(waiting), is_last=True):
         yield row
 
 

@@ -100,7 +100,7 @@ def _body(row: Row, value: Any) -> ReferralIn:
     """Raises Problem with what the row's file and its body have wrong."""
     errors = [Error("/" + fault.column.replace(".", "/"), fault.code, WRONG[fault.code]) for fault in row.faults]
     try:
-        body = ReferralIn.model_validate(value)
+        body = ReferralIn.model_validate(value, from_attributes=True)  # as FastAPI does, so that errors are the same
     except ValidationError as error:
         told = error.errors(include_input=False, include_url=False, include_context=True)
         problem = from_validation([{**one, "loc": ("body", *one["loc"])} for one in told])
