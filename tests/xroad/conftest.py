@@ -21,7 +21,7 @@ from polku_referral.xroad.listener import create_server
 from polku_referral.xroad.members import Members
 
 from ..client.material import referral
-from ..serving import Serving, serving
+from ..serving import Serving, serving, until
 
 SERVICE = "FI-TEST/ORG/7654321-0/Polku/referrals"
 TOWN, COUNTY = "FI-TEST/MUN/1234567-8/Tyollisyys", "FI-TEST/MUN/2345678-9/Hyvinvointi"
@@ -131,7 +131,7 @@ def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPa
         town, county = polku.organisation(), polku.organisation()
         all_of_them = polku.do(start())
         try:
-            yield Road(
+            made = Road(
                 polku=polku,
                 settings=settings,
                 authority=authority,
@@ -141,5 +141,8 @@ def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPa
                 door=f"https://127.0.0.1:{port}",
                 consumer=f"http://127.0.0.1:{consumer_port}",
             )
+            # A busy machine may take longer for the very first than a request has: then it says so, and is asked again.
+            until(lambda: made.send("first").status_code != 503)
+            yield made
         finally:
             polku.do(stop())

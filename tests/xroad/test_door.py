@@ -33,6 +33,10 @@ def code_of(told: httpx.Response) -> str:
     return code
 
 
+def _as_json(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "referred_on": told["referred_on"].isoformat()}
+
+
 def polled(road: Road, referral_id: str, wanted: str) -> list[str]:
     """Types of a referral's events, once the wanted one is there."""
     ends, cursor, found = time.monotonic() + 20, "", []
@@ -90,6 +94,18 @@ def test_the_same_rules_as_at_the_json_door(road: Road) -> None:
     )
     assert road.call("GET", f"{REFERRALS}/{told['id']}", COUNTY).status_code == 404
     assert road.call("GET", "/referral/api/v1/codes").json()["route"][0]["code"] == "employment-service"
+
+
+def test_many_at_once(road: Road) -> None:
+    told = [_as_json(referral(f"XR-many-{number}", number)) for number in range(3)]
+    answer = road.call("POST", f"{REFERRALS}/batch", sent=told)
+    assert answer.status_code == 200, answer.text
+    assert len(road.rows("referrals", external_id={"$regex": "^XR-many"})) == 3
+    job = road.call("POST", f"{REFERRALS}/batch", sent=told, prefer="respond-async", x_road_id="many-1")
+    assert job.status_code == 202
+    assert road.call("GET", job.headers["location"]).status_code == 200
+    (row,) = [row for row in road.rows("audit", action="x-road") if row["message"]["id"] == "many-1"]
+    assert job.headers["location"].endswith(row["about"])
 
 
 # -- faults on the way --------------------------------------------------------------------------------------

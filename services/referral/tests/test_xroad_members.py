@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from polku_referral.model.identity import parse
 from polku_referral.model.xroad import member_of, message_of
 from polku_referral.xroad.door import MembersDoor
+from polku_referral.xroad.listener import lets_machines_in, offered
 from polku_referral.xroad.members import Members
 from polku_web.problems import Problem
 
@@ -135,3 +137,18 @@ async def test_what_is_wrong_is_said_in_one_line(polku: Callable[..., Any]) -> N
     refused(await polku(*command, "kajaani", MEMBER, "--remove"), "this member is not registered")
     printed(await polku(*command, "kajaani", MEMBER, "--json"))
     refused(await polku(*command, "kainuu-hyvinvointi", MEMBER), "another organisation")
+
+
+def test_whatever_a_machine_may_ask_a_member_may_ask_or_it_is_said_why_not(app: FastAPI) -> None:
+    """A new route for machines must not be forgotten at the other door."""
+    here = {
+        (method, route.path) for route in offered().routes if isinstance(route, APIRoute) for method in route.methods
+    }
+    missing = set()
+    for included in app.router.routes:
+        for route in getattr(getattr(included, "original_router", None), "routes", ()):
+            if isinstance(route, APIRoute) and lets_machines_in(route.dependant):
+                missing |= {(method, route.path) for method in route.methods} - here
+    elsewhere = ("/referral/api/v1/webhooks", "/referral/fhir/")  # nobody is called back; FHIR is another contract
+    assert {path for _, path in missing if not path.startswith(elsewhere)} == set()
+    assert ("POST", "/referral/api/v1/webhooks") in missing  # so this test sees what is not there

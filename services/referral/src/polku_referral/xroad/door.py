@@ -13,7 +13,7 @@ from starlette.types import Message as Sent
 
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
-from polku_referral.model.xroad import Message, member_of, message_of
+from polku_referral.model.xroad import UNKNOWABLE, Message, member_of, message_of
 from polku_referral.refusals import Refusals
 from polku_referral.xroad.members import Member, Members
 from polku_runtime.access import Principal
@@ -118,6 +118,7 @@ async def _write(scope: Scope, answered: Headers, message: Message) -> None:
     """One row per command that was carried out."""
     who: Principal | None = scope["state"].get("principal")
     address = answered.get("location", "") or scope["path"]
-    referral_id = address.removeprefix(f"{OPENS[0]}referrals/").split("/", 1)[0]
+    # Of the referral or, for many at once, of the job.
+    about = next((part for part in address.split("/") if as_id(part) == part), UNKNOWABLE)
     audit: Audit = scope["app"].state.door.audit
-    await audit.write(who, [Look(None, CALLED, about=as_id(referral_id), message=message._asdict())])
+    await audit.write(who, [Look(None, CALLED, about=about, message=message._asdict())])

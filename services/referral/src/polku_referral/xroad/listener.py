@@ -9,10 +9,11 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from polku_referral import api, app, codes_api, commands_api, feed_api, sandbox_api
+from polku_referral import api, app, batch_api, codes_api, commands_api, feed_api, sandbox_api
 from polku_referral.directory import Directory
 from polku_referral.settings import ReferralSettings
 from polku_referral.xroad import description
@@ -21,24 +22,18 @@ from polku_referral.xroad.members import Members
 from polku_runtime.effects import Effects
 from polku_runtime.process import serve
 from polku_runtime.settings import SettingsError
+from polku_web.doors import Entry
 
 FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
-ONE = "/referrals/{referral_id}"
-OFFERED = frozenset(
-    {
-        ("POST", "/referrals"),
-        ("GET", "/referrals"),
-        ("GET", ONE),
-        ("POST", f"{ONE}/withdraw"),
-        ("POST", f"{ONE}/request-withdrawal"),
-        ("POST", f"{ONE}/answer"),
-        ("POST", f"{ONE}/correct-contact"),
-        ("POST", f"{ONE}/sandbox/{{command}}"),
-        ("GET", "/events"),
-        ("GET", "/codes"),
-    }
+ROUTERS = (
+    api.router,
+    batch_api.router,
+    codes_api.router,
+    commands_api.router,
+    feed_api.router,
+    sandbox_api.router,
 )
-"""What a machine may ask of the JSON door. Not webhooks: a member cannot be called back; it polls for events."""
+"""The JSON door. Not its webhooks: a member cannot be called back; it polls for events."""
 
 
 def create_listener(settings: ReferralSettings, *, effects: Effects | None = None) -> FastAPI:
@@ -55,16 +50,18 @@ def _door(made: FastAPI) -> MembersDoor:
 
 
 def offered() -> APIRouter:
-    """The routes of the JSON door that a member may use, as they are there."""
+    """Of the JSON door's routes those that let machines in, as they are there."""
     router = APIRouter()
-    known = {f"{method} {route.path}": route for route in _routes() for method in route.methods or ()}
-    router.routes += [known[f"{method} {api.BASE}{path}"] for method, path in sorted(OFFERED)]
+    routes = [route for found in ROUTERS for route in found.routes if isinstance(route, APIRoute)]
+    router.routes += [route for route in routes if lets_machines_in(route.dependant)]
     return router
 
 
-def _routes() -> list[APIRoute]:
-    routers = (api.router, commands_api.router, feed_api.router, codes_api.router, sandbox_api.router)
-    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+def lets_machines_in(dependant: Dependant) -> bool:
+    """True when one of the route's dependencies is a door that is open to machines."""
+    entry = dependant.call
+    own = isinstance(entry, Entry) and entry.scopes is not None
+    return own or any(lets_machines_in(inner) for inner in dependant.dependencies)
 
 
 def create_server(settings: ReferralSettings, *, effects: Effects | None = None) -> uvicorn.Server:
