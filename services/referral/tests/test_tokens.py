@@ -269,13 +269,14 @@ async def access(
     return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": key.kid, **(header or {})}, said, key)
 
 
-async def test_access_tokens_that_open_nothing(app: FastAPI, sender: Sender, clock: Clock) -> None:
+async def access_tokens(app: FastAPI, sender: Sender, clock: Clock) -> dict[str, str]:
+    """Tokens that are not to be trusted, by what is wrong with them."""
     now = int(clock.now.timestamp())
     good = await access(app, sender, clock)
     head, payload, signature = good.split(".")
     stranger = ECKey.generate_key("P-256", {"kid": (await app.state.keys.signer()).kid})
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
-    tokens = {
+    return {
         "nothing": "",
         "no jwt": "x",
         "alg none": f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{payload}.",
@@ -306,7 +307,17 @@ async def test_access_tokens_that_open_nothing(app: FastAPI, sender: Sender, clo
         "aud missing": await access(app, sender, clock, aud=...),
         "sub missing": await access(app, sender, clock, sub=...),
         "client missing": await access(app, sender, clock, client_id=...),
+        "client a list": await access(app, sender, clock, client_id=[sender.client_id]),
+        "iat missing": await access(app, sender, clock, iat=...),
+        "iat huge": await access(app, sender, clock, iat=-(10**20)),
+        "header nested": f"{part(b'[' * 2500)}.{payload}.{signature}",
+        "payload nested": f"{head}.{part(b'[' * 2500)}.{signature}",
+        "two signatures": json.dumps({"payload": payload, "signatures": [{"protected": head, "signature": signature}]}),
     }
+
+
+async def test_access_tokens_that_open_nothing(app: FastAPI, sender: Sender, clock: Clock) -> None:
+    good, tokens = await access(app, sender, clock), await access_tokens(app, sender, clock)
     for name, token in tokens.items():
         answer = await sender.http.get(f"{API}/referrals", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 401, name
