@@ -122,7 +122,7 @@ def _describe(operation: Schema, facts: Facts, told: Schema, path: str, method: 
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IfMatch"})
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         example = told.get("requests", {}).get(media, told.get("request"))
-        content |= {} if example is None else {"example": example}
+        content.update({} if example is None else {"example": example})
     for status, response in operation["responses"].items():
         _describe_answer(response, facts, told.get("answers", {}).get(int(status), {}))
     problems = _problems(operation, facts.entry, path, method) | set(told.get("problems", ()))

@@ -1,0 +1,226 @@
+"""Schemathesis reads the OpenAPI document and asks the running service everything that it may be asked, and more.
+
+Examples, edges of every schema, random requests, and walks along the document's links. Nothing may end in a 5xx, in a
+status, header or body that the document does not tell, nor may a wrong request pass.
+"""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import schemathesis
+import uvicorn
+from fastapi import FastAPI
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+
+from polku_referral.settings import ReferralSettings
+from polku_web.docs import description
+from polku_web.openapi import MACHINE, operations
+
+from .conftest import Sender
+from .material import API, TOWN, body
+
+WALKED = {
+    ("receiveReferral", "getReferral"),
+    ("receiveReferral", "withdrawReferral"),
+    ("receiveReferral", "correctContact"),
+    ("receiveReferral", "playTheProject"),
+    ("listReferrals", "getReferral"),
+    ("listEvents", "listEvents"),
+    ("receiveBatch", "getJob"),
+    ("registerWebhook", "getWebhook"),
+}
+"""Links that every run must have gone: without them the walk has shown nothing."""
+BUSY = "503"
+"""The database did not answer in time: documented, and no fault of the service on a machine with much to do."""
+SEED = 20261124
+EXAMPLES, WALKS, STEPS = 10, 25, 30
+
+
+@pytest.fixture
+def referral_settings(referral_settings: ReferralSettings) -> ReferralSettings:
+    """One client stands for many here."""
+    many = {"rate_requests": 100_000, "rate_at_once": 16, "webhook_allow": "127.0.0.1"}
+    return referral_settings.model_copy(update=many)
+
+
+@pytest.fixture
+async def origin(app: FastAPI, unused_tcp_port: int) -> AsyncIterator[str]:
+    """The app on a port of its own: as a stranger meets it, with everything that uvicorn does before."""
+    config = uvicorn.Config(app, port=unused_tcp_port, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{unused_tcp_port}"
+    server.should_exit = True
+    await running
+
+
+def machine_part(app: FastAPI) -> dict[str, Any]:
+    """The document with what a sender's machine may call, so that walks begin where a sender does."""
+    document = description(app, "referral", "polku_referral")
+    for path, method, operation in list(operations(document)):
+        if operation["security"] and not any(MACHINE in way for way in operation["security"]):
+            del document["paths"][path][method.lower()]
+        elif method == "POST" and "{" in path:
+            # Whatever is posted and leads on is a place to begin for Schemathesis, with ids that it invents.
+            for answer in operation["responses"].values():
+                answer.pop("links", None)
+    document["paths"] = {path: item for path, item in document["paths"].items() if item}
+    # With the rows' own schema it takes their ids for things that must be made before, and makes no batch.
+    batch = document["paths"][f"{API}/referrals/batch"]["post"]["requestBody"]["content"]["application/json"]
+    batch["schema"] = {"type": "array", "items": {"type": "object"}}
+    return document
+
+
+def sensible(context: Any, case: Any) -> Any:
+    """A request of the right form mostly names codes that nobody knows: it gets ones that are known.
+
+    Without this no referral would ever be taken in, and no link walked. What is wrong on purpose stays so.
+    """
+    del context
+    name = name_of(case)
+    if name == "listEvents" and case.query.get("wait") in range(26):
+        case.query["wait"] = 0  # there is nothing to wait for
+    if case.meta.generation.mode.is_negative:
+        return case
+    if name == "receiveBatch":
+        case.media_type, case.body = "application/json", [body(f"S-{next(_numbers)}")]
+        case.headers["prefer"] = "respond-async"
+    if not isinstance(case.body, dict):
+        return case
+    if name == "receiveReferral":
+        case.body |= body(f"S-{next(_numbers)}", reason__text=case.body["reason"].get("text", ""))
+    elif name == "playTheProject":
+        case.body = PLAYED.get(case.path_parameters["command"], {})
+    elif name in ("withdrawReferral", "requestWithdrawal"):
+        case.body["reason"] = "situation-changed"
+    return case
+
+
+_numbers = itertools.count(1)
+PLAYED = {
+    "ask": {"text": "Onko kyydistä sovittu?"},
+    "decline": {"reason": "no-capacity"},
+    "waitlist": {"review_on": "2026-06-01"},
+    "forward": {"partner": "kainuu-hyvinvointi"},
+}
+
+
+@dataclass
+class Told:
+    """phases: those that ran to their end. walked: how often each link was gone."""
+
+    phases: dict[str, Status] = field(default_factory=dict)
+    cases: Counter[str] = field(default_factory=Counter)
+    walked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run(schema: Any) -> Told:
+    """The whole run, in a thread of its own: the service answers in the test's loop meanwhile."""
+    told = Told()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.PhaseFinished):
+            told.phases[event.phase.name.value] = event.status
+        elif isinstance(event, events.ScenarioFinished):
+            told.cases[event.phase.value] += len(event.recorder.cases)
+            look(event.recorder, told)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            told.failures[f"{getattr(event, 'label', '')}: error"] = repr(getattr(event, "value", event))[:600]
+    return told
+
+
+def name_of(case: Any) -> str:
+    name: str = case.operation.definition.raw["operationId"]
+    return name
+
+
+def look(recorder: ScenarioRecorder, told: Told) -> None:
+    for node in recorder.cases.values():
+        if node.transition is not None and node.is_transition_applied:
+            told.walked[name_of(recorder.cases[node.transition.parent_id].value), name_of(node.value)] += 1
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.status == Status.FAILURE and check.failure_info is not None:
+                failure = check.failure_info.failure
+                answer = recorder.find_response(case_id=case_id)
+                label = recorder.cases[case_id].value.operation.label
+                status = answer.status_code if answer is not None else "-"
+                told.failures.setdefault(
+                    f"{label}: {check.name}: {failure.title} ({status})",
+                    f"{failure.message[:300]}\n{check.failure_info.code_sample[:400]}",
+                )
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_lines(context: Any, value: Any) -> bytes:
+    del context
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@pytest.fixture
+async def config(origin: str, enrol: Callable[..., Any]) -> dict[str, Any]:
+    """How a client that only tries asks this service."""
+    sender: Sender = await enrol(TOWN, test=True)
+    return {
+        "seed": SEED,
+        "base-url": origin,
+        "headers": {"Authorization": sender.headers["authorization"]},
+        "workers": 1,
+        "generation": {"max-examples": EXAMPLES, "database": "none", "deterministic": True},
+        "continue-on-failure": True,
+        "operations": [
+            # A batch is right although its rows are wrong: each of them hears so.
+            {"include-operation-id": "receiveBatch", "checks": {"negative_data_rejection": {"enabled": False}}},
+            # DELETE cancels a job; what was done of it stays to be read.
+            {"include-operation-id-regex": "getJob.*", "checks": {"use_after_free": {"enabled": False}}},
+        ],
+        "phases": {
+            "stateful": {
+                "inference": {"algorithms": []},  # our own links, not guessed ones: they are what is to be shown
+                "max-steps": STEPS,
+                "generation": {"mode": "positive", "max-examples": WALKS},
+            }
+        },
+        "checks": {
+            "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", BUSY]},
+            # Beyond its form a request meets rules: known codes, days, states. Those say 409, 422, 428.
+            "positive_data_acceptance": {
+                "expected-statuses": ["2xx", "400", "401", "403", "404", "409", "410", "422", "428", BUSY]
+            },
+            "missing_required_header": {"expected-statuses": ["400", "401", "403", "422", "428", BUSY]},
+        },
+    }
+
+
+async def told_by(document: dict[str, Any], config: dict[str, Any]) -> Told:
+    schema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(config))
+    schema.hook("map_case")(sensible)
+    return await asyncio.to_thread(run, schema)
+
+
+async def test_the_service_is_what_its_document_says(app: FastAPI, config: dict[str, Any]) -> None:
+    told = await told_by(machine_part(app), config)
+    assert not told.failures, "\n".join(f"{name}\n{more}" for name, more in told.failures.items())
+    for phase in ("examples", "coverage", "fuzzing", "stateful"):
+        assert (told.phases[phase], told.cases[phase] > 0) == (Status.SUCCESS, True), phase
+    assert WALKED - told.walked.keys() == set()
+
+
+async def test_a_document_that_says_something_else_is_found_out(app: FastAPI, config: dict[str, Any]) -> None:
+    document = machine_part(app)
+    document["paths"] = {path: item for path, item in document["paths"].items() if path.endswith("/referrals")}
+    document["components"]["schemas"]["ReferralOut"]["properties"]["version"] = {"type": "string"}
+    del document["paths"][f"{API}/referrals"]["get"]["responses"]["422"]
+    phases = {"stateful": {"enabled": False}, "fuzzing": {"enabled": False}}
+    told = await told_by(document, config | {"phases": phases})
+    found = {name.split(": ")[1] for name in told.failures}
+    assert found == {"response_schema_conformance", "status_code_conformance"}
