@@ -1,6 +1,7 @@
 """`polku organisation | client | staff …`: what it prints opens the door, and what is wrong is said in one line."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
@@ -33,6 +35,7 @@ def polku(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Polku:
     monkeypatch.setenv("POLKU_NAMESPACE", settings.namespace)
     monkeypatch.setenv("POLKU_SESSION_KEYS", settings.session_keys.get_secret_value())
     monkeypatch.setenv("POLKU_BASE_URL", settings.base_url)
+    monkeypatch.setenv("POLKU_MASTER_KEY_FILE", str(settings.master_key_file))
 
     async def run(*arguments: str) -> Result:
         # In a thread: the command runs a loop of its own.
@@ -41,10 +44,9 @@ def polku(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Polku:
     return run
 
 
-def printed(result: Result) -> dict[str, Any]:
+def printed(result: Result) -> Any:
     assert result.exit_code == 0, result.output
-    said: dict[str, Any] = json.loads(result.stdout)
-    return said
+    return json.loads(result.stdout)
 
 
 def refused(result: Result, what: str) -> None:
@@ -199,6 +201,16 @@ async def test_a_colleague_is_invited(polku: Polku, browser: Any, app: FastAPI, 
             ("client", "add", "--organisation", "kajaani", "--scope", "referrals:read", "--public-key", __file__),
             "holds no public key that can be used",
         ),
+        (("organisation", "add", "uusi", "Uusi", "--business-id", "2077474-1"), "no Finnish business id"),
+        (("organisation", "change", "nowhere", "--name", "x"), "no organisation nowhere"),
+        (("organisation", "add", "uusi", "Uusi", "--from", "eilen"), "eilen is no day"),
+        (("agreement", "add", "--organisation", "kajaani", "--from", "1.1.2026", "--route", "x"), "known values"),
+        (("agreement", "end", "x", "--organisation", "kajaani"), "no such agreement"),
+        (
+            ("client", "add", "--organisation", "kajaani", "--scope", "figures:read", "--jwks-url", "http://x.fi"),
+            "must begin with https",
+        ),
+        (("client", "show", "nobody"), "there is no client nobody"),
         (("staff", "invite", "a", "--role", "chief"), "no role chief"),
         (("staff", "invite", "a", "--role", "coordinator"), "a coordinator needs --programme"),
         (("staff", "invite", "a", "--role", "operator", "--role", "referrer"), "a referrer needs --organisation"),
@@ -220,3 +232,81 @@ async def test_without_json_it_reads_well(polku: Polku) -> None:
     lines = dict(line.split(": ", 1) for line in said.stdout.splitlines())
     assert lines["login"] == "oskari@example.fi"
     assert lines["link"].startswith(f"{ORIGIN}/referral/link/")
+
+
+async def test_an_organisation_with_agreements(polku: Polku, app: FastAPI) -> None:
+    added = ("organisation", "add", "sotkamo", "Sotkamo", "--business-id", "20774740", "--alias", "Sotkamon kunta")
+    printed(await polku(*added, "--until", "31.12.2030", "--json"))
+    changed = printed(
+        await polku("organisation", "change", "sotkamo", "--fhir-profile", "bser", "--until", "", "--json")
+    )
+    assert (changed["business_id"], changed["valid_until"], changed["fhir_profile"]) == ("2077474-0", None, "bser")
+    assert changed["aliases"] == ["Sotkamon kunta"]
+    agreed = ("agreement", "add", "--organisation", "sotkamo", "--from", "1.3.2026", "--service", "training")
+    agreement = printed(await polku(*agreed, "--returns", "outcome", "--json"))["agreement_id"]
+    printed(await polku("agreement", "end", agreement, "--organisation", "sotkamo", "--on", "2026-06-30", "--json"))
+    (listed,) = printed(await polku("agreement", "list", "--organisation", "sotkamo", "--json"))
+    assert (listed["services"], listed["returns"], listed["ends_on"]) == (["training"], ["outcome"], "2026-06-30")
+    shown = printed(await polku("organisation", "show", "sotkamo", "--json"))
+    assert (shown["restricted"], shown["version"]) == (True, 4)
+    printed(await polku("organisation", "deactivate", "sotkamo", "--json"))
+    printed(await polku("organisation", "deactivate", "sotkamo", "--json"))  # once more is nothing more
+    listed = printed(await polku("organisation", "list", "--json"))
+    assert {one["code"]: one["active"] for one in listed} == {
+        "kainuu-hyvinvointi": True, "kajaani": True, "sotkamo": False,
+    }  # fmt: skip
+    printed(await polku("organisation", "activate", "sotkamo", "--json"))
+    assert (await app.state.directory.organisation("sotkamo")).active
+
+
+async def test_a_client_is_shown_revoked_and_restored(polku: Polku, app: FastAPI, browser: Any, clock: Clock) -> None:
+    added = ("client", "add", "--organisation", "kajaani", "--scope", "referrals:read", "--name", "Asiakastieto")
+    client = printed(await polku(*added, "--test", "--json"))
+    client_id, key = client["client_id"], ECKey.import_key(client["private_key"])
+    assert await token_of(browser(), client_id, key, clock) == 200
+    shown = printed(await polku("client", "show", client_id, "--json"))
+    (mark,) = shown["keys"]
+    assert (shown["name"], shown["test"], mark["thumbprint"]) == ("Asiakastieto", True, key.thumbprint())
+    der = key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert mark["spki_sha256"] == hashlib.sha256(der).hexdigest()
+    assert mark["used_at"] is not None
+    assert printed(await polku("client", "revoke", client_id, "--json"))["active"] is False
+    clock.advance(seconds=1)
+    assert await token_of(browser(), client_id, key, clock) == 401
+    refused(await polku("client", "revoke", client_id), "revoked already")
+    (row,) = printed(await polku("client", "list", "--organisation", "kajaani", "--json"))
+    assert (row["active"], row["refused"]) == (False, 1)
+    printed(await polku("client", "restore", client_id, "--json"))
+    clock.advance(seconds=1)
+    assert await token_of(browser(), client_id, key, clock) == 200
+    found = printed(await polku("audit", "show", "--client", client_id, "--since", "1.1.2026", "--json"))
+    assert sorted((one["action"], one.get("detail")) for one in found) == [
+        ("client-added", None), ("client-refused", "revoked"), ("client-restored", None), ("client-revoked", None),
+    ]  # fmt: skip
+
+
+async def test_signing_keys(polku: Polku, app: FastAPI) -> None:
+    await app.state.keys.signer()
+    made = printed(await polku("keys", "rotate", "--json"))
+    assert made["kid"] == "polku-2"
+    assert made["signs_from"] > made["made_at"]
+    listed = printed(await polku("keys", "list", "--json"))
+    assert [(one["kid"], one["signs"]) for one in listed] == [("polku-2", False), ("polku-1", True)]
+    refused(await polku("keys", "retire", "polku-1"), "no other key")
+    printed(await polku("keys", "rotate", "--at-once", "--json"))
+    printed(await polku("keys", "retire", "polku-1", "--json"))
+    (newest, *_) = printed(await polku("keys", "list", "--json"))
+    assert (newest["kid"], newest["signs"]) == ("polku-3", True)
+    rows = app.state.database["audit"].find({"action": {"$regex": "^signing-key"}})
+    assert sorted([(row["action"], row["detail"]) async for row in rows]) == [
+        ("signing-key-added", "polku-2"), ("signing-key-added", "polku-3"), ("signing-key-retired", "polku-1"),
+    ]  # fmt: skip
+
+
+async def test_a_colleague_leaves(polku: Polku, app: FastAPI) -> None:
+    printed(await polku("staff", "invite", "lena@example.fi", "--role", "operator", "--json"))
+    assert printed(await polku("staff", "deactivate", "Lena@example.fi", "--json"))["active"] is False
+    listed = {one["login"]: one["active"] for one in printed(await polku("staff", "list", "--json"))}
+    assert listed["lena@example.fi"] is False
+    assert listed["oona@example.fi"] is True
+    refused(await polku("staff", "deactivate", "nobody"), "nobody who signs in as nobody")
