@@ -66,7 +66,7 @@ def test_the_document_says_who_may_call_and_what_may_come(demo: FastAPI) -> None
     }  # fmt: skip
     assert codes == {
         "malformed", "not-signed-in", "insufficient-scope", "csrf", "cross-site", "not-found", "lost-race",
-        "wrong-state", "too-large", "unsupported-media-type", "invalid", "too-many-requests", "internal", "unavailable",
+        "wrong-state", "too-slow", "too-large", "unsupported-media-type", "invalid", "too-many-requests", "internal", "unavailable",
     }  # fmt: skip
     listed = paths["/demo/api/v1/things"]["get"]
     assert listed["security"] == [{"clientCredentials": ["things:read"]}, {"session": []}]

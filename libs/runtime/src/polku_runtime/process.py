@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from polku_runtime import logs, telemetry
+from polku_runtime.protocol import Prompt
 from polku_runtime.settings import Settings, load
 from polku_runtime.worker import Worker, health_app
 
@@ -69,7 +70,7 @@ def serve(app: App, host: str, port: int, **tls: Any) -> uvicorn.Server:
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=HTTP_GRACE_S,
-            **tls,
+            **{"http": Prompt, **tls},
         )
     )
 

@@ -4,6 +4,7 @@ A JSON body that passes is one that every later reader understands in the same w
 finite numbers that fit 64 bits, no NUL and no half of a surrogate pair, not deeper than 20.
 """
 
+import asyncio
 import json
 import math
 import re
@@ -20,6 +21,8 @@ from polku_web.problems import Error, Problem, pointer
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
+BODY_S, SLOWEST = 30.0, 128 * 1024
+"""A body comes within so many seconds, and a large one at so many bytes a second at least."""
 INT64 = range(-(2**63), 2**63)
 
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -68,7 +71,7 @@ async def checked(scope: Scope, receive: Receive, allowance: Allowance | None = 
     """Reads the whole body, checks it and gives a `receive` that replays exactly those bytes.
 
     With an allowance only type and size are checked, the size while the body is read.
-    Raises Problem 413 (too large), 415 (wrong type), 400 (not readable) or 422 (readable, not acceptable).
+    Raises Problem 408 (too slow), 413 (too large), 415 (wrong type), 400 (not readable) or 422 (not acceptable).
     """
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return receive
@@ -77,6 +80,7 @@ async def checked(scope: Scope, receive: Receive, allowance: Allowance | None = 
     limit = allowance.max_bytes if allowance else MAX_BYTES
     if stated.isdigit() and int(stated[:12]) > limit:
         raise too_large(limit)
+    receive = _prompt(receive, BODY_S + limit / SLOWEST)
     if allowance:
         _check_type(allowance, headers)
         return _measured(receive, limit)
@@ -225,6 +229,26 @@ def _check_type(allowance: Allowance, headers: Headers) -> None:
 def media_type(headers: Headers) -> str:
     """The type of a body, without its parameters."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _prompt(receive: Receive, seconds: float) -> Receive:
+    """Hands on what comes. Raises Problem 408 when the body has not ended by then: nobody may hold a place for ever."""
+    loop = asyncio.get_running_loop()
+    until, is_whole = loop.time() + seconds, False
+
+    async def prompt() -> Message:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(408, "too-slow", headers={"connection": "close"}) from None
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return prompt
 
 
 def _measured(receive: Receive, limit: int) -> Receive:

@@ -168,7 +168,7 @@ def _problems(operation: Schema, entry: Entry | None, path: str, method: str) ->
             found |= {"forbidden"} if entry.roles else set()
             found |= set() if method in SAFE_METHODS else {"csrf", "cross-site"}
     if method not in SAFE_METHODS:
-        found |= {"too-large", "unsupported-media-type", "invalid"}
+        found |= {"too-slow", "too-large", "unsupported-media-type", "invalid"}
     places = {parameter.get("in") for parameter in operation.get("parameters", ())}
     return found | ({"invalid"} if "query" in places else set()) | ({"not-found"} if "{" in path else set())
 

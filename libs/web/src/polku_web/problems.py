@@ -106,6 +106,7 @@ GENERAL = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
     409: "lost-race",
     413: "too-large",
     415: "unsupported-media-type",

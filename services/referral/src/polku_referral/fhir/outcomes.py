@@ -28,6 +28,7 @@ ISSUE: Mapping[str, str] = {
     "refused": "business-rule",
     "in-progress": "lock-error",
     "too-large": "too-long",
+    "too-slow": "timeout",
     "invalid": "invalid",
     "idempotency-mismatch": "duplicate",
     "version-required": "required",

@@ -11,7 +11,6 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from polku_referral import api, app, batch_api, codes_api, commands_api, feed_api, sandbox_api
 from polku_referral.directory import Directory
@@ -21,6 +20,7 @@ from polku_referral.xroad.door import Gate, MembersDoor
 from polku_referral.xroad.members import Members
 from polku_runtime.effects import Effects
 from polku_runtime.process import serve
+from polku_runtime.protocol import Prompt
 from polku_runtime.settings import SettingsError
 from polku_web.doors import Entry
 
@@ -112,10 +112,10 @@ def _fingerprints(text: str) -> frozenset[str]:
     return found
 
 
-def only_from(fingerprints: frozenset[str]) -> type[HttpToolsProtocol]:
-    """Uvicorn's protocol that hangs up, unread, on certificates other than these; with none of them on nobody."""
+def only_from(fingerprints: frozenset[str]) -> type[Prompt]:
+    """The protocol that hangs up, unread, on certificates other than these; with none of them on nobody."""
 
-    class Pinned(HttpToolsProtocol):
+    class Pinned(Prompt):
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             self.is_let_in = not fingerprints or _fingerprint(transport) in fingerprints
             if self.is_let_in:
