@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from datetime import date
 from typing import Any
 
 import httpx
@@ -18,6 +19,9 @@ SEES = {
     "steering": "the figures, never a person",
     "referrer": "what the own organisation has sent, and the answers",
 }
+AUTHORITY = "kk-tyollisyysalue"
+BEGINNING = date(2021, 1, 1)
+"""The funding period's first day, so that the agreement is in force whenever the demo runs."""
 SIMULATED = (("simulaatio.koordinaattori", "coordinator"), ("simulaatio.ohjaaja", "coach"))
 
 
@@ -38,7 +42,9 @@ def prepare(folder: DataFolder) -> bool:
 def seed(folder: DataFolder, base_url: str) -> None:
     """Organisations, an authority's machine client and two people who work by themselves."""
     seeds.organisations()
-    demo: dict[str, Any] = {"client": seeds.client("kk-tyollisyysalue", ["referrals:write", "referrals:read"])}
+    seeds.agreement(AUTHORITY, BEGINNING)
+    scopes = ("referrals:write", "referrals:read")
+    demo: dict[str, Any] = {"client": seeds.client(AUTHORITY, scopes, name="Työllisyysalueen asiakastietojärjestelmä")}
     for login, role in SIMULATED:
         password = secrets.token_urlsafe(16)
         link = seeds.invite(login, login, role, "polku-hanke", programme=True)["link"]

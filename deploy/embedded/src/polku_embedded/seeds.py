@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from polku_embedded import Trouble
@@ -38,10 +39,18 @@ def organisations(environment: Mapping[str, str] | None = None) -> None:
         polku("organisation", "add", code, name, "--kind", kind, environment=environment)
 
 
-def client(organisation: str, scopes: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def agreement(organisation: str, starts_on: date, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The organisation may refer to the programme, by any route to any service."""
+    said = ("--organisation", organisation, "--programme", "kainuu", "--from", starts_on.isoformat())
+    return polku("agreement", "add", *said, environment=environment)
+
+
+def client(
+    organisation: str, scopes: Sequence[str], environment: Mapping[str, str] | None = None, *, name: str = ""
+) -> dict[str, Any]:
     """A machine client with a fresh key pair."""
     named = [part for scope in scopes for part in ("--scope", scope)]
-    return polku("client", "add", "--organisation", organisation, *named, environment=environment)
+    return polku("client", "add", "--organisation", organisation, "--name", name, *named, environment=environment)
 
 
 def invite(
