@@ -181,7 +181,12 @@ async def _list(request: Request, desk: Desk, who: Principal, part: Window, stat
 
 def _clock(desk: Desk) -> dict[str, Any]:
     """What a template asks about a referral's time."""
-    return {"waiting": WAITING, "due_of": due_of, "waits_for": waits_for, "level_of": lambda row: level_on(row, desk.terms, desk.today)}
+    return {
+        "waiting": WAITING,
+        "due_of": due_of,
+        "waits_for": waits_for,
+        "level_of": lambda row: level_on(row, desk.terms, desk.today),
+    }
 
 
 def seen_in(values: Fields) -> int:
