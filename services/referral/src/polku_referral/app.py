@@ -17,6 +17,7 @@ from polku_referral import (
     commands_api,
     consumer,
     feed_api,
+    import_api,
     oauth,
     pages,
     sandbox_api,
@@ -125,6 +126,7 @@ def create_api(
             sandbox_api.router,
             codes_api.router,
             batch_api.router,
+            import_api.router,
             admin_api.router,
             feed_api.router,
             webhook_api.router,
@@ -141,7 +143,7 @@ def create_api(
         effects=used,
         fetch_keys=fetch_keys,
         on_refused=on_refused,
-        allowances=batch_api.ALLOWANCES,
+        allowances={**batch_api.ALLOWANCES, **import_api.ALLOWANCES},
     )
 
 

@@ -98,7 +98,7 @@ def _value(row: Row) -> Any:
 
 def _body(row: Row, value: Any) -> ReferralIn:
     """Raises Problem with what the row's file and its body have wrong."""
-    errors = [Error("/" + fault.column.replace(".", "/"), fault.code, WRONG[fault.code]) for fault in row.faults]
+    errors = [Error(_pointer(fault.column), fault.code, WRONG[fault.code]) for fault in row.faults]
     try:
         body = ReferralIn.model_validate(value, from_attributes=True)  # as FastAPI does, so that errors are the same
     except ValidationError as error:
@@ -110,6 +110,10 @@ def _body(row: Row, value: Any) -> ReferralIn:
         if not errors:
             return body
     raise Problem(422, "invalid", errors=errors)
+
+
+def _pointer(column: str) -> str:
+    return "/" + column.replace(".", "/") if column else ""
 
 
 def _own_id(value: Any) -> str | None:

@@ -42,6 +42,9 @@ WRONG: Mapping[str, Message] = {
     "no-agreement-in-force": msg("No agreement with your organisation is in force today."),
     "unknown-reference": msg("This reference leads to no resource of the right kind in the same message."),
     "one-order": msg("A transaction holds exactly one ServiceRequest."),
+    "formula": msg("This cell holds a formula; put the value itself there."),
+    "cell-error": msg("This cell holds an error of the spreadsheet."),
+    "more-cells": msg("This line has more cells than there are columns."),
     "only-post": msg("A transaction here only creates: the method is POST."),
 }
 

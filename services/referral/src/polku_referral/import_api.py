@@ -1,0 +1,133 @@
+"""HTTP of files: CSV and XLSX as spreadsheets write them, first checked, then taken in (docs/decisions/0013)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from starlette.requests import Request
+
+from polku_referral.api import BASE, AtDesk, Reader, Sender
+from polku_referral.batch_api import ANSWERS, AtJobs, Prefer, batch_response, received, wants_job
+from polku_referral.batch_wire import problem_out
+from polku_referral.batches import Outcome, Status
+from polku_referral.files.columns import Labels, Layout, columns, is_known, labels_of, layout, rows_of
+from polku_referral.files.comma import read_csv, write_csv
+from polku_referral.files.copy import copied
+from polku_referral.files.rows import Row
+from polku_referral.files.sheet import read_xlsx
+from polku_referral.files.table import Table
+from polku_referral.intake import sha256
+from polku_referral.jobs_store import Wish
+from polku_web.bodies import Allowance, media_type
+from polku_web.i18n import Message, msg
+
+CSV, XLSX = "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+IMPORT = f"{BASE}/referrals/import"
+ALLOWANCES = {IMPORT: Allowance(types=(CSV, XLSX), max_bytes=32 * 1024 * 1024)}
+AT_A_TIME = 200
+"""Lines that are turned into rows before others get a turn."""
+
+VERDICTS: Mapping[Status, Message] = {
+    "created": msg("taken in"),
+    "repeated": msg("sent before"),
+    "refused": msg("to be corrected"),
+    "not-written": msg("not taken in yet"),
+    "valid": msg("in order"),
+}
+
+router = APIRouter(prefix=BASE, tags=["batches"])
+BINARY: Mapping[str, Any] = {"type": "string", "format": "binary"}
+BODY = {"requestBody": {"required": True, "content": {CSV: {"schema": BINARY}, XLSX: {"schema": BINARY}}}}
+
+
+@router.post("/referrals/import", response_model=None, responses=ANSWERS, openapi_extra=BODY)
+async def import_file(
+    request: Request,
+    who: Sender,
+    desk: AtDesk,
+    jobs: AtJobs,
+    mode: Annotated[Literal["check", "confirm"], Query(description="`check` keeps nothing")] = "check",
+    valid_rows: Annotated[bool, Query(description="Take the good rows although others are wrong")] = False,
+    report: Annotated[
+        Literal["rows", "copy"] | None, Query(description="`copy`: the file again, with columns `tila` and `virhe`")
+    ] = None,
+    prefer: Prefer = "",
+) -> Response:
+    """Checks or takes in a CSV or XLSX file of referrals, one per line.
+
+    `row` in the answer is the line as a spreadsheet shows it. Up to 1 000 lines are answered at once, as rows or, by
+    `report=copy` or `Accept`, as a copy of the file; more become a job. Every receipt is over the whole file.
+    """
+    raw = b"".join([part async for part in request.stream()])
+    read = read_xlsx if media_type(request.headers) == XLSX else _read_csv
+    table = await asyncio.to_thread(read, raw)  # a large one takes seconds
+    found = layout(table.headings)
+    labels = labels_of(desk.codes, await desk.code_maps.of(who.organisation_id or ""))
+    wish = Wish(atomic=not valid_rows, dry_run=mode == "check", columns=dict(found.headings))
+    rows = _rows(table, found, labels, sha256(raw))
+    answer = await received(who, desk, jobs, rows, wish, wants_job=wants_job(prefer))
+    if isinstance(answer, Response):
+        return answer
+    kind = _copy_kind(request, table, report)
+    return batch_response(request, answer, wish, wish.columns) if kind is None else _copy(request, table, answer, kind)
+
+
+@router.get(
+    "/referrals/import/template.csv",
+    response_class=Response,
+    responses={200: {"description": "Headings in the reader's language", "content": {CSV: {"schema": BINARY}}}},
+)
+async def template(request: Request, who: Reader) -> Response:
+    """An empty file to fill in, with every column that there is; those of needed columns come with a star."""
+    del who
+    lang = request.state.lang
+    headings = [one.name(path, lang) + ("*" if one.needed else "") for path, one in columns().items()]
+    return _file(write_csv([headings], "utf-8-sig", ";"), "csv", "utf-8-sig")
+
+
+def _read_csv(raw: bytes) -> Table:
+    return read_csv(raw, is_known)
+
+
+async def _rows(table: Table, found: Layout, labels: Labels, digest: str) -> AsyncIterator[Row]:
+    for place, row in enumerate(rows_of(table, found, labels, digest)):
+        if place % AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        yield row
+
+
+def _copy_kind(request: Request, table: Table, report: str | None) -> str | None:
+    """What kind of file is asked for; None: no file."""
+    accepts = request.headers.get("accept", "")
+    asked = next((kind for kind, type_ in (("csv", CSV), ("xlsx", XLSX)) if type_ in accepts), None)
+    if report == "rows":
+        return None
+    return asked or (table.kind if report == "copy" else None)
+
+
+def _copy(request: Request, table: Table, outcomes: Sequence[Outcome], kind: str) -> Response:
+    columns_ = layout(table.headings).headings
+    return _file(copied(table, dict(_verdicts(request, outcomes, columns_)), kind), kind, table.encoding)
+
+
+def _verdicts(
+    request: Request, outcomes: Sequence[Outcome], headings: Mapping[str, str]
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    texts, lang = request.app.state.pages.texts, request.state.lang
+    for one in outcomes:
+        why: list[str] = []
+        if one.problem is not None:
+            said = problem_out(request, one.problem, headings)
+            why = [f"{error.get('column') or error['pointer']}: {error['message']}" for error in said.get("errors", [])]
+            why = why or [said.get("detail") or said["title"]]
+        yield one.row, (texts.say(lang, VERDICTS[one.status]), " | ".join(why))
+
+
+def _file(content: bytes, kind: str, encoding: str) -> Response:
+    charset = {"cp1252": "windows-1252", "utf-16": "utf-16"}.get(encoding, "utf-8")
+    headers = {
+        "content-disposition": f'attachment; filename="referrals.{kind}"',
+        "content-type": f"{CSV}; charset={charset}" if kind == "csv" else XLSX,
+    }
+    return Response(content, headers=headers)
