@@ -200,6 +200,13 @@ def many(first: str, again: str, job: str) -> None:
     assert "/route" in job.partition("}")[2]
 
 
+def files(_: str, by_command: str, by_curl: str) -> None:
+    assert "Lähetetty" in by_command
+    assert "TE-2026-000302" in by_command.splitlines()[-1]
+    for answer in values(by_curl):
+        assert answer["counts"] == {"created": 0, "repeated": 1, "refused": 1, "not_written": 0, "valid": 0}
+
+
 def by_asking(pages: str, by_python: str, by_command: str) -> None:
     assert values(pages)[0]["items"] is not None
     assert by_python.splitlines()[0] == "referral.received TE-2026-000123 received"
@@ -224,6 +231,7 @@ LOOKS: dict[str, Callable[..., None]] = {
     "What a referral says": what_it_says,
     "What happens to it": what_happens,
     "Many at once": many,
+    "Files": files,
     "The way back, by asking": by_asking,
     "The way back, by being called": by_being_called,
     "Receipts": receipts,

@@ -13,6 +13,7 @@ import typer
 from polku_client import report
 from polku_client.batches import NotDone, RowResult
 from polku_client.client import Client
+from polku_client.importing import run_import
 from polku_client.inputs import read_rows
 from polku_client.problems import Misconfigured, NotAnswered, PolkuProblem
 from polku_client.profile import read_profile
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Atomic = Annotated[bool, typer.Option("--atomic", help="One that is wrong keeps all out.")]
+ValidRows = Annotated[bool, typer.Option("--valid-rows", help="Take what is in order, though the rest is not.")]
 File = Annotated[str, typer.Argument(help="JSON: one referral, an array, or one per line; - is standard input.")]
 ExternalIds = Annotated[list[str], typer.Argument(help="The sender's own ids.")]
 
@@ -81,6 +83,24 @@ def check(context: typer.Context, file: File, *, as_json: Json = False) -> None:
     _send(context, file, atomic=False, dry_run=True, as_json=as_json)
 
 
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX, one referral per line.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    valid_rows: Annotated[
+        bool, typer.Option("--valid-rows", help="Take what is in order, though others are wrong.")
+    ] = False,
+    copy: Annotated[Path | None, typer.Option("--report", help="Where the copy with `tila` and `virhe` goes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a file, show what is wrong, and take it in once that is confirmed. Again is safe: nothing is doubled."""
+    with connected(context, as_json=as_json) as client:
+        results = run_import(client, file, yes=yes, valid_rows=valid_rows, copy=copy, as_json=as_json)
+    _tell(results, None, as_json=as_json, is_shown=True)
+
+
 def _send(context: typer.Context, file: str, *, atomic: bool, dry_run: bool, as_json: bool) -> None:
     with connected(context, as_json=as_json) as client:
         rows = read_rows(file)
@@ -89,14 +109,15 @@ def _send(context: typer.Context, file: str, *, atomic: bool, dry_run: bool, as_
     _tell(results, [row.line for row in rows], as_json=as_json)
 
 
-def _tell(results: list[RowResult], lines: list[int] | None, *, as_json: bool) -> NoReturn:
-    """Shows what became of rows, and ends with their exit code."""
+def _tell(results: list[RowResult], lines: list[int] | None, *, as_json: bool, is_shown: bool = False) -> NoReturn:
+    """Shows what became of rows, and ends with their exit code. is_shown: the refused ones have been shown."""
     counts = report.counted(results)
     if as_json:
         report.out({"counts": counts, "results": [report.shown_result(one, lines) for one in results]})
     else:
         report.show_taken(results)
-        report.show_refusals(report.refusals_of(results, lines))
+        if not is_shown:
+            report.show_refusals(report.refusals_of(results, lines))
         report.say(", ".join(f"{number} {status}" for status, number in counts.items()) or "nothing to send")
     raise typer.Exit(report.code_of(results))
 

@@ -1,15 +1,17 @@
 """The client: what an authority's system asks of Polku, one method each."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from polku_client.batches import Jobs, Progress, RowResult, send_batch
+from polku_client.batches import ANSWER_S, Jobs, Progress, RowResult, send_batch
 from polku_client.connection import Connection, Sleep
 from polku_client.feed import LONGEST_WAIT_S, Event, read_feed
 from polku_client.keys import KeySource, read_key
@@ -20,6 +22,7 @@ API = "/referral/api/v1"
 AGENT = "polku-client/0.1.0"
 TIMEOUT_S = 30.0
 JSON = {"content-type": "application/json"}
+CSV, XLSX = "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class Client:
@@ -106,6 +109,31 @@ class Client:
         query = {"atomic": "all" if atomic else "item", "dry_run": "true" if dry_run else "false"}
         rows = [encode(one) for one in referrals]
         return send_batch(self._send, self.jobs, rows, query=query, progress=progress)
+
+    def import_file(
+        self, file: str | Path, *, confirm: bool = False, valid_rows: bool = False, progress: Progress | None = None
+    ) -> list[RowResult]:
+        """Checks a CSV or XLSX file, one result per line; with `confirm` takes it in, if all of it is in order.
+
+        valid_rows: takes in what is in order although other lines are not. `row` is the line as a spreadsheet counts;
+        a receipt is about the whole file. Safe to repeat. Raises PolkuProblem for a file or headings that cannot be
+        read.
+        """
+        raw = Path(file).read_bytes()
+        found = self.jobs.outcome(self._import(file, raw, confirm=confirm, valid_rows=valid_rows), progress)
+        return [dataclasses.replace(one, sent=raw) for one in found]
+
+    def import_copy(self, file: str | Path) -> bytes | None:
+        """The file again with the columns `tila` and `virhe`, as a check sees it now; None of more than 1 000 lines."""
+        answer = self._import(file, Path(file).read_bytes(), valid_rows=True, report="copy")
+        return None if answer.status_code == httpx.codes.ACCEPTED else answer.content
+
+    def _import(
+        self, file: str | Path, raw: bytes, *, confirm: bool = False, valid_rows: bool = False, report: str = "rows"
+    ) -> httpx.Response:
+        query = {"mode": "confirm" if confirm else "check", "valid_rows": json.dumps(valid_rows), "report": report}
+        headers = {"content-type": XLSX if Path(file).suffix.lower() == ".xlsx" else CSV}
+        return self._send("POST", "/referrals/import", params=query, content=raw, headers=headers, timeout=ANSWER_S)
 
     def get(self, referral_id: str) -> Referral:
         """Where a referral stands. Raises PolkuProblem 404."""
