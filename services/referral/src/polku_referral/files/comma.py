@@ -28,8 +28,8 @@ def read_csv(raw: bytes, is_known: Known) -> Table:
     try:
         for cells in reader:
             number += 1
-            check_size(len(lines) - 1, len(cells))
             if number == 1 or any(cell.strip() for cell in cells):
+                check_size(len(lines), len(cells))
                 lines.append(Line(number, [plain(cell.strip()) for cell in cells]))
     except csv.Error:
         raise Problem(400, "malformed", msg("Line %(line)s cannot be read as CSV.", line=number + 1)) from None

@@ -54,8 +54,8 @@ def _table(sheet: Any) -> Table:
         cells = [_cell(cell) for cell in row]
         while cells and cells[-1] == "":
             cells.pop()
-        check_size(len(lines) - 1, len(cells))
         if cells or number == 1:
+            check_size(len(lines), len(cells))
             lines.append(Line(number, cells))
     headings = [cell if isinstance(cell, str) else "" for cell in lines[0].cells] if lines else []
     return Table("xlsx", headings, lines[1:])
