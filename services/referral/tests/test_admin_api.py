@@ -166,3 +166,38 @@ async def test_a_token_of_before_is_void_when_a_key_has_leaked(app: FastAPI, kee
     sender.key = new
     assert (await sender.sign_on()).status_code == 200
     assert (await sender.get("/referrals")).status_code == 200
+
+
+async def test_a_client_of_before_there_were_versions(app: FastAPI, keeper: Keeper, sender: Sender) -> None:
+    """It was a plain document; it comes in, and it can be shut out and said so to others."""
+    directory = app.state.directory
+    old = {"organisation_id": TOWN, "scopes": ["referrals:read"], "keys": [dict(sender.key.as_dict(private=False))]}
+    await directory.clients.collection.insert_one({"_id": NOBODY, **old, "active": True})
+    await directory.create_indexes()  # as every worker does when it starts
+    sender.client_id = NOBODY
+    assert (await sender.sign_on()).status_code == 200
+    assert (await sender.get("/referrals")).status_code == 200
+    assert (await keeper.call("POST", f"{HERE}/clients/{NOBODY}/revoke", None, 0)).json()["active"] is False
+    kept = await directory.clients.collection.find_one({"_id": NOBODY})
+    assert [one["type"] for one in kept["outbox"]] == ["polku.client.changed.v1"]
+    assert "pending_since" in kept
+    assert (await sender.sign_on()).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [
+        ("/clients", {"scopes": ["referrals:read"], "public_key": '{"a":' * 1600}),
+        ("/clients", {"scopes": ["referrals:read"], "public_key": "[" * 8000}),
+        ("/clients", {"scopes": ["referrals:read"], "jwks_uri": "https://["}),
+        ("/clients", {"scopes": [], "public_key": "x"}),
+        ("/clients", {"scopes": ["referrals:read"], "name": 5}),
+        ("/agreements", {"starts_on": "2026-02-30"}),
+        ("/agreements", {"starts_on": "2026-03-01", "services": ["x"] * 51}),
+        ("/agreements", {"starts_on": "2026-03-01", "returns": ["names"]}),
+        ("/agreements", {"starts_on": "2026-03-01", "services": ["$where"]}),
+    ],
+)
+async def test_bodies_that_are_no_good(keeper: Keeper, address: str, sent: dict[str, Any]) -> None:
+    answer = await keeper.call("POST", f"{HERE}{address}", sent, 1)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

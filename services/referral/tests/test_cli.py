@@ -146,11 +146,26 @@ async def test_the_audit_trail_is_walked(polku: Polku, app: FastAPI) -> None:
         json.dumps(ECKey.generate_key("secp256k1").as_dict(private=False)),
         json.dumps(OKPKey.generate_key("X25519").as_dict(private=False)),
         ECKey.generate_key("P-521").as_pem(private=False).decode(),
+        json.dumps({**ECKey.generate_key("P-256").as_dict(private=False), "use": "enc"}),
+        '{"a":' * 1600,
     ],
 )
 def test_keys_that_prove_nothing(text: str) -> None:
     with pytest.raises(Unfit):
         public_key(text)
+
+
+@pytest.mark.parametrize("kid", ["", "ä", "x y", "x" * 129, "a\nb", None, 5])
+def test_a_key_id_that_is_not_plain_is_not_kept(kid: object) -> None:
+    key = ECKey.generate_key("P-256")
+    told = {**key.as_dict(private=False), "kid": kid, "note": "x"}
+    try:
+        found = public_key(json.dumps(told))
+    except Unfit:
+        assert not isinstance(kid, str)
+        return
+    assert found["kid"] == key.thumbprint()
+    assert "note" not in found
 
 
 @pytest.mark.filterwarnings("ignore:Key size")

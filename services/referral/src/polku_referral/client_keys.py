@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
 LEAST_RSA = 2048
 """Bits; RFC 7518 §3.5 asks for as many."""
+KID = re.compile(r"[!-~]{1,128}", re.ASCII)
+MEMBERS = frozenset({"kty", "crv", "x", "y", "n", "e", "kid", "use", "alg"})
 FITTING = "a JWK or PEM of P-256, Ed25519, or RSA of at least 2048 bits"
 
 
@@ -25,8 +28,9 @@ def new_pair() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def public_key(text: str) -> dict[str, Any]:
-    """The public half of a JWK or PEM, as a JWK with a key id. Raises Unfit.
+    """The public half of a JWK or PEM, as a JWK with a key id: its own if that is short and plain, else the thumbprint.
 
+    Raises Unfit. Of a JWK nothing is kept but what describes the key.
     A shared secret is refused too: it would be a key that both sides can sign with.
     """
     key = _read(text)
@@ -36,8 +40,11 @@ def public_key(text: str) -> dict[str, Any]:
         fits = isinstance(key, ECKey | OKPKey) and key.curve_name in ("P-256", "Ed25519")
     if not fits:
         raise Unfit
-    public = dict(key.as_dict(private=False))
-    return {**public, "kid": public.get("kid") or key.thumbprint()}
+    public = {name: value for name, value in key.as_dict(private=False).items() if name in MEMBERS}
+    if public.get("use", "sig") != "sig":
+        raise Unfit
+    kid = public.get("kid")
+    return {**public, "kid": kid if isinstance(kid, str) and KID.fullmatch(kid) else key.thumbprint()}
 
 
 class Fingerprints(NamedTuple):
@@ -62,7 +69,7 @@ def _read(text: str) -> Key:
     if text.lstrip().startswith("{"):
         try:
             return JWKRegistry.import_key(json.loads(text))
-        except (JoseError, ValueError, TypeError, KeyError):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Unfit from None
     for kind in (ECKey, OKPKey, RSAKey):
         try:

@@ -127,4 +127,5 @@ class SigningKeys:
 
 def _told(row: Document) -> SigningKey:
     # The first keys were made before there were several.
-    return SigningKey(row["kid"], row["made_at"], row.get("signs_from", row["made_at"]), row.get("retired_at"))
+    signs_from: datetime = row.get("signs_from") or row["made_at"]
+    return SigningKey(row["kid"], row["made_at"], signs_from, row.get("retired_at"))

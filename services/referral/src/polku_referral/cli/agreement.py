@@ -42,7 +42,8 @@ def add(
     }
 
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:
-        _, made = await admin.add_agreement(None, (await owner(admin, organisation)).id, None, said)
+        found = await owner(admin, organisation)
+        made = (await admin.add_agreement(None, found.id, None, said))[1]
         return {"agreement_id": made.id, "organisation": organisation}
 
     say(administer(work), as_json)
