@@ -119,11 +119,11 @@ def read_json(body: bytes) -> Any:
             parse_constant=_constant,
         )
     except UnicodeDecodeError:
-        raise Problem(400, "malformed", msg("The body is not valid UTF-8.")) from None
+        raise not_utf8() from None
     except RecursionError:
-        raise Problem(400, "malformed", msg("The body is nested too deeply.")) from None
+        raise too_deep() from None
     except ValueError:
-        raise Problem(400, "malformed", msg("The body is not valid JSON.")) from None
+        raise not_json() from None
     errors = [error for _, error in zip(range(20), _faults(value, []), strict=False)]
     if errors:
         raise Problem(422, "invalid", errors=errors)
@@ -188,7 +188,7 @@ def _check_form(body: bytes) -> None:
     try:
         text = unquote_to_bytes(body).decode()
     except UnicodeDecodeError:
-        raise Problem(400, "malformed", msg("The body is not valid UTF-8.")) from None
+        raise not_utf8() from None
     if "\0" in text:
         raise Problem(400, "malformed", msg("The form holds a character that is not allowed."))
 
@@ -211,6 +211,18 @@ async def _read(receive: Receive) -> bytes:
 
 class ClientGone(Exception):
     """The client hung up in the middle of its body: nobody is left to answer."""
+
+
+def not_utf8() -> Problem:
+    return Problem(400, "malformed", msg("The body is not valid UTF-8."))
+
+
+def not_json() -> Problem:
+    return Problem(400, "malformed", msg("The body is not valid JSON."))
+
+
+def too_deep() -> Problem:
+    return Problem(400, "malformed", msg("The body is nested too deeply."))
 
 
 def too_large(limit: int = MAX_BYTES) -> Problem:

@@ -17,8 +17,8 @@ from polku_runtime.access import Principal
 from polku_web.bodies import Allowance, media_type
 from polku_web.doors import client
 from polku_web.i18n import msg
-from polku_web.paging import Window, encode, link, window
-from polku_web.problems import Error, Problem
+from polku_web.paging import Window, encode, link, window, wrong_cursor
+from polku_web.problems import Problem, from_validation
 
 MOST_AT_ONCE = 1000
 MOST = 50_000
@@ -135,8 +135,7 @@ class Incoming:
     async def end(self) -> Job | None:
         """The job, once all of its rows are durable; None when there is none. Raises Problem for no rows at all."""
         if self.total == 0:
-            error = Error("", "too-short", msg("Too few: at least %(min_length)s.", min_length=1))
-            raise Problem(422, "invalid", errors=[error])
+            raise from_validation([{"type": "too_short", "loc": ("body",), "ctx": {"min_length": 1}}])
         if self._job is None:
             return None
         await self._send(self._job)
@@ -245,4 +244,4 @@ def _place(part: Window) -> tuple[int, int]:
             return (0, 0)
         case (int(chunk), int(place)):
             return (chunk, place)
-    raise Problem(422, "invalid", errors=[Error("/after", "cursor", msg("This cursor is not valid."), "query")])
+    raise wrong_cursor()

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-from polku_web.bodies import MAX_BYTES
+from polku_web.bodies import MAX_BYTES, not_json, not_utf8, too_deep
 from polku_web.i18n import msg
-from polku_web.problems import Error, Problem
+from polku_web.problems import Problem, from_validation
 
 BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -99,7 +99,7 @@ class Elements:
         try:
             self._text += self._bytes.decode(piece, is_last)
         except UnicodeDecodeError:
-            raise Problem(400, "malformed", msg("The body is not valid UTF-8.")) from None
+            raise not_utf8() from None
         place = 0
         while sign := self._text[(place := _after_space(self._text, place)) : place + 1]:
             if self._expects in ("first", "element") and sign != "]":
@@ -114,17 +114,17 @@ class Elements:
                 place += 1
         self._text = self._text[place:]
         if is_last and self._expects != "nothing":
-            raise _malformed()
+            raise not_json()
         if len(self._text) > 2 * MAX_BYTES:
             raise Problem(413, "too-large", msg("One element is larger than %(limit)s kB.", limit=MAX_BYTES // 1024))
 
     def _take(self, sign: str) -> None:
         """One of the array's own signs. Raises Problem for any other."""
         if self._expects == "array" and sign != "[":
-            raise Problem(422, "invalid", errors=[Error("", "list-type", msg("This must be a list."))])
+            raise from_validation([{"type": "list_type", "loc": ("body",)}])
         found = _NEXT.get((self._expects, sign))
         if found is None:
-            raise _malformed()
+            raise not_json()
         self._expects = found
 
     def _end(self, begin: int) -> int | None:
@@ -132,7 +132,7 @@ class Elements:
         try:
             _, end = self._json.raw_decode(self._text, begin)
         except RecursionError:
-            raise Problem(400, "malformed", msg("The body is nested too deeply.")) from None
+            raise too_deep() from None
         except ValueError:
             return None
         # A number may go on in the next piece; only the sign that follows says that it is whole.
@@ -148,7 +148,3 @@ def _after_space(text: str, place: int) -> int:
 
 def _nothing(_: str) -> None:
     return None
-
-
-def _malformed() -> Problem:
-    return Problem(400, "malformed", msg("The body is not valid JSON."))
