@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from polku_referral import api, app, batch_api, codes_api, commands_api, feed_api, sandbox_api
+from polku_referral import api, app, batch_api, codes_api, commands_api, feed_api, import_api, sandbox_api
 from polku_referral.directory import Directory
 from polku_referral.settings import ReferralSettings
 from polku_referral.xroad import description
@@ -31,6 +31,7 @@ ROUTERS = (
     codes_api.router,
     commands_api.router,
     feed_api.router,
+    import_api.router,
     sandbox_api.router,
 )
 """The JSON door. Not its webhooks: a member cannot be called back; it polls for events."""
