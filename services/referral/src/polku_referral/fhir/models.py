@@ -4,6 +4,7 @@ R4B (4.3.0) is the same as R4 (4.0.1) for every resource that is used here; that
 another library's definitions.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -37,8 +38,10 @@ _CODES = {
 
 
 def written(resource: Mapping[str, Any]) -> bytes:
-    """The resource as JSON, its elements in the order of the specification. Raises ValidationError: a fault of ours."""
-    return MODELS[resource["resourceType"]].model_validate(resource).model_dump_json().encode()
+    """The resource as JSON, held against its definition. Raises ValidationError: a fault of ours."""
+    MODELS[resource["resourceType"]].model_validate(resource)
+    # Not the model's own dump: it says the same and costs twice as much as all the rest.
+    return json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def faults(sent: Mapping[str, Any]) -> list[Error]:

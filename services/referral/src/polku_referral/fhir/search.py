@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from polku_referral.fhir import codes
 from polku_referral.fhir.writing import Writer
 from polku_web.i18n import msg
-from polku_web.paging import DEFAULT_LIMIT, MAX_LIMIT, Key, Window, decode
+from polku_web.paging import DEFAULT_LIMIT, Key, Window, decode
 from polku_web.problems import Error, Problem, pointer
 
 Kind = Literal["Task", "ServiceRequest"]
@@ -27,6 +27,8 @@ ABOUT_THE_ANSWER = ("_format", "_pretty", "lang")
 NOTHING: Filter = {"_id": {"$in": []}}
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+MAX_COUNT = 100
+"""Resources to a page: each is held against its definition, and nobody else's request should wait for more of that."""
 _PREFIXES = ("eq", "gt", "ge", "lt", "le", "sa", "eb")
 
 
@@ -150,7 +152,7 @@ def _moment(value: str) -> Filter:
 def _count(value: str) -> int:
     if not value.isascii() or not value.isdigit() or int(value[:9]) < 1:
         raise ValueError(value)
-    return min(int(value[:9]), MAX_LIMIT)
+    return min(int(value[:9]), MAX_COUNT)
 
 
 def _sort(value: str) -> int:
