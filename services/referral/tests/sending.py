@@ -30,7 +30,7 @@ WEBHOOKS = "/webhooks"
 
 @pytest.fixture
 def referral_settings(referral_settings: ReferralSettings) -> ReferralSettings:
-    return referral_settings.model_copy(update={"webhook_allow": "127.0.0.1", "webhook_timeout": 1.0})
+    return referral_settings.model_copy(update={"webhook_allow": "127.0.0.1", "webhook_timeout": 3.0})
 
 
 @pytest.fixture

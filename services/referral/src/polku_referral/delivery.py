@@ -17,7 +17,7 @@ from polku_referral.model.webhook import CHALLENGE, Webhook, next_try, proves
 from polku_referral.posting import Answer, Poster
 from polku_referral.webhook_store import WEBHOOKS
 from polku_referral.webhooks import Webhooks
-from polku_runtime.lease import RENEW_S, Lease
+from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.mongo import Database, Document
 from polku_runtime.trouble import is_infrastructure, name_of
@@ -25,7 +25,9 @@ from polku_runtime.watch import watch
 
 AT_ONCE = 4
 """Referrals of one webhook in hand at the same time."""
-POLL_S = 5.0
+HOLD_S = 3.0
+"""The lease lasts five seconds; whoever waits for it asks as seldom."""
+POLL_S = 15.0
 """What is due is looked for this often even if no change stream wakes anybody."""
 LONGEST_PAUSE_S = 60.0
 """Of a lane that waits for the next to be due: the clock may jump."""
@@ -63,7 +65,7 @@ class Delivery:
     async def run(self) -> None:
         """Waits for the lease, then sends. Raises infrastructure trouble, so that the worker begins it again."""
         while not await self.lease.hold():  # noqa: ASYNC110 - no event tells of another process's end
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(HOLD_S)
         try:
             async with asyncio.TaskGroup() as group:
                 self.lanes = {}
@@ -90,7 +92,7 @@ class Delivery:
 
     async def _hold(self) -> None:
         while await self.lease.hold():  # noqa: ASYNC110 - renewed by time
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(HOLD_S)
         raise LeaseLost
 
     async def _poll(self, wake: Callable[[str], None]) -> None:
