@@ -156,10 +156,8 @@ async def _open(request: Request, who: Principal, admin: Admin, organisation_id:
 async def new_agreement(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> HTMLResponse:
     del who
     known = await admin.organisation(organisation_id)
-    values, ticked = (
-        Fields(starts_on=admin.today.isoformat()),
-        {**dict.fromkeys(LISTS, []), "returns": list(words.RETURNED)},
-    )
+    values = Fields(starts_on=admin.today.isoformat())
+    ticked = {**{name: [] for name in LISTS}, "returns": list(words.RETURNED)}
     return form(request, "agreement-form.html", values=values, ticked=ticked, known=known, **_lists(admin))
 
 
@@ -205,7 +203,7 @@ async def _organisation(
     context = {
         "organisation": views.organisation(known, admin.today),
         "clients": [views.client(*one) for one in await admin.clients_of(organisation_id)],
-        "codes": admin.codes,
+        **_lists(admin),
         "done": done,
     }
     return form(request, "organisation.html", trouble, **context)
