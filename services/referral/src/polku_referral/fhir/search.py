@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from polku_referral.fhir import codes
 from polku_referral.fhir.writing import Writer
 from polku_web.i18n import msg
-from polku_web.paging import DEFAULT_LIMIT, Key, Window, decode
+from polku_web.paging import DEFAULT_LIMIT, Key, Window, decode, wrong_cursor
 from polku_web.problems import Error, Problem, pointer
 
 Kind = Literal["Task", "ServiceRequest"]
@@ -172,7 +172,6 @@ def _beyond(after: Key, direction: int) -> Filter:
         moment, last = after
         at = datetime.fromisoformat(str(moment))
     except ValueError:
-        error = Error("/after", "cursor", msg("This cursor is not valid."), "query")
-        raise Problem(400, "invalid", errors=[error]) from None
+        raise Problem(400, "invalid", errors=wrong_cursor().errors) from None
     further = "$gt" if direction == ASCENDING else "$lt"
     return {"$or": [{"changed_at": {further: at}}, {"changed_at": at, "_id": {further: str(last)}}]}
