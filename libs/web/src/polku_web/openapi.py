@@ -114,7 +114,7 @@ def key_of(service: str, path: str, method: str) -> str:
 
 def _describe(operation: Schema, facts: Facts, told: Schema, path: str, method: str) -> None:
     operation["operationId"] = told.get("id", operation["operationId"])
-    operation["summary"] = _first_sentence(operation.get("description", operation["summary"]))
+    operation["summary"] = _first_sentence(str(operation.get("description") or operation["summary"]))
     operation["security"] = _security(facts.entry, method)
     if facts.deprecated:
         operation["deprecated"] = True
@@ -154,7 +154,7 @@ def _add_problems(responses: Schema, problems: set[str]) -> None:
 
 def _set_example(part: Schema, example: Any) -> None:
     for content in part["content"].values():
-        content["example"] = example
+        content.setdefault("example", example)  # a route may show its own, of a type that is no JSON
 
 
 def _problems(operation: Schema, entry: Entry | None, path: str, method: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
@@ -37,11 +37,14 @@ VERDICTS: Mapping[Status, Message] = {
 }
 
 router = APIRouter(prefix=BASE, tags=["batches"])
-BINARY: Mapping[str, Any] = {"type": "string", "format": "binary"}
-BODY = {"requestBody": {"required": True, "content": {CSV: {"schema": BINARY}, XLSX: {"schema": BINARY}}}}
+SCHEMA = {"type": "string", "format": "binary"}
+BODY = {"requestBody": {"required": True, "content": {CSV: {"schema": SCHEMA}, XLSX: {"schema": SCHEMA}}}}
+COPY = {CSV: {"schema": SCHEMA, "example": "tila;virhe"}, XLSX: {"schema": SCHEMA, "example": "PK…"}}
+COPIED = {**ANSWERS, 200: {**ANSWERS[200], "content": COPY}}
+EMPTY = {CSV: {"schema": SCHEMA, "example": "external_id*;programme*;route*"}}
 
 
-@router.post("/referrals/import", response_model=None, responses=ANSWERS, openapi_extra=BODY)
+@router.post("/referrals/import", response_model=None, responses=COPIED, openapi_extra=BODY)
 async def import_file(
     request: Request,
     who: Sender,
@@ -76,7 +79,7 @@ async def import_file(
 @router.get(
     "/referrals/import/template.csv",
     response_class=Response,
-    responses={200: {"description": "Headings in the reader's language", "content": {CSV: {"schema": BINARY}}}},
+    responses={200: {"description": "Headings in the reader's language", "content": EMPTY}},
 )
 async def template(request: Request, who: Reader) -> Response:
     """An empty file to fill in, with every column that there is; those of needed columns come with a star."""
