@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import consuming, running, way_back
+from bench import batches, consuming, running, way_back
 from bench.figure import Figure
 
 RESULT = Path("build/bench.json")
 MEASUREMENTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "running": running.measure,
+    "batches": batches.measure,
     "consuming": consuming.measure,
     "way_back": way_back.measure,
 }
