@@ -160,3 +160,36 @@ async def test_the_example_is_taken_in(document: dict[str, Any], sender: Sender)
     assert {name: answer.json()[name] for name in ("state", "version", "commands", "answer_due")} == {
         name: example[name] for name in ("state", "version", "commands", "answer_due")
     }
+
+
+def test_no_body_takes_more_than_it_names(document: dict[str, Any]) -> None:
+    """A field that is misspelt, or not for the sender to set, is never passed over in silence."""
+    bodies = [
+        content["schema"]
+        for _, _, operation in operations(document)
+        for media, content in operation.get("requestBody", {}).get("content", {}).items()
+        if media == "application/json"
+    ]
+    lax = {
+        name
+        for schema in bodies
+        for name, part in objects_of(schema, document, set())
+        if part.get("additionalProperties") is not False
+    }
+    assert len(bodies) > 15
+    assert lax == set()
+
+
+def objects_of(schema: Any, document: dict[str, Any], seen: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object with named members within a schema, with its title."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from objects_of(one, document, seen)
+    elif isinstance(schema, dict):
+        if "$ref" in schema and schema["$ref"] not in seen:
+            seen.add(schema["$ref"])
+            yield from objects_of(at(document, schema["$ref"]), document, seen)
+        if "properties" in schema:
+            yield schema.get("title", "?"), schema
+        for part in schema.values():
+            yield from objects_of(part, document, seen)

@@ -26,7 +26,6 @@ ISSUE: Mapping[str, str] = {
     "lost-race": "conflict",
     "wrong-state": "business-rule",
     "refused": "business-rule",
-    "in-progress": "lock-error",
     "too-large": "too-long",
     "too-slow": "timeout",
     "invalid": "invalid",
