@@ -15,6 +15,13 @@ from polku_embedded.ports import free_port
 
 __all__ = ["free_port", "kafka", "mongod", "running"]
 
+THROW_AWAY = (
+    # Thousands of databases come and go: what was dropped must not keep its files open for minutes.
+    "--setParameter",
+    "minSnapshotHistoryWindowInSeconds=0",
+    "--wiredTigerEngineConfigString",
+    "file_manager=(close_idle_time=5,close_scan_interval=5,close_handle_minimum=100)",
+)
 START_S = 60.0
 STOP_S = 10.0
 
@@ -32,7 +39,8 @@ def kafka(folder: Path) -> Iterator[str]:
 def mongod(folder: Path) -> Iterator[str]:
     """A one-node replica set with its data in `folder`; gives its URI."""
     port = free_port()
-    with running(mongodb.command(folder / "db", port), folder / "mongod.out", lambda: mongodb.answers(port)):
+    command = [*mongodb.command(folder / "db", port), *THROW_AWAY]
+    with running(command, folder / "mongod.out", lambda: mongodb.answers(port)):
         yield mongodb.uri(port)
 
 
