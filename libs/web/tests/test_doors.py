@@ -127,7 +127,8 @@ def test_nobody_has_no_token() -> None:
     [
         ("coordinator", ["/referral/", "/pathway/", "/activities/", "/indicators/"]),
         ("coach", ["/activities/"]),
-        ("manager", ["/referral/", "/pathway/", "/activities/", "/indicators/"]),
+        ("manager", ["/referral/", "/referral/organisations", "/pathway/", "/activities/", "/indicators/"]),
+        ("operator", ["/referral/organisations"]),
     ],
 )
 async def test_the_menu_shows_what_the_role_opens(web: AsyncClient, role: str, seen: list[str]) -> None:
