@@ -99,7 +99,7 @@ def counted(outcomes: Iterable[Outcome]) -> CountsOut:
 
 
 def counts_out(counts: Mapping[Status, int] | Mapping[str, int]) -> CountsOut:
-    return CountsOut(**{status.replace("-", "_"): counts.get(status, 0) for status in STATUSES})  # type: ignore[call-overload]
+    return CountsOut(**{status.replace("-", "_"): counts.get(status, 0) for status in STATUSES})
 
 
 def atomicity(*, atomic: bool) -> str:

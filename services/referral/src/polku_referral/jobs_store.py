@@ -155,7 +155,7 @@ class JobStore:
 
     async def counts(self, job: Job) -> dict[str, int]:
         """Rows that are done, by status."""
-        named = {status: {"$sum": f"$counts.{status}"} for status in STATUSES}
+        named: Document = {status: {"$sum": f"$counts.{status}"} for status in STATUSES}
         stages = [{"$match": {"job": job.id, "is_done": True}}, {"$group": {"_id": None, **named}}]
         rows = await (await self.chunks.aggregate(stages)).to_list()
         return {status: rows[0][status] if rows else 0 for status in STATUSES}
@@ -276,11 +276,19 @@ def _scope(who: Principal) -> Document:
 
 def _job(row: Document) -> Job:
     who = Principal(kind="client", id=row["client_id"], organisation_id=row["organisation_id"], test=row["test"])
-    times = {name: row.get(name) for name in ("started_at", "finished_at", "expires_at")}
-    key = Binary(bytes(row["key"]), 4) if "key" in row else None
-    wish, id_ = Wish(**row["wish"]), row["_id"]
-    same = {name: row[name] for name in ("state", "total", "is_checked", "created_at")}
-    return Job(id=id_, who=who, wish=wish, key=key, **same, **times)
+    return Job(
+        id=row["_id"],
+        who=who,
+        wish=Wish(**row["wish"]),
+        state=row["state"],
+        total=row["total"],
+        is_checked=row["is_checked"],
+        created_at=row["created_at"],
+        started_at=row.get("started_at"),
+        finished_at=row.get("finished_at"),
+        expires_at=row.get("expires_at"),
+        key=Binary(bytes(row["key"]), 4) if "key" in row else None,
+    )
 
 
 def _chunk(row: Document) -> Chunk:

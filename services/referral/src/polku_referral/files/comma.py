@@ -23,7 +23,8 @@ def read_csv(raw: bytes, is_known: Known) -> Table:
     stated = first.strip().removeprefix("sep=") if first.startswith("sep=") else ""
     text = rest if stated in DELIMITERS else text
     delimiter = stated if stated in DELIMITERS else delimiter_of(text, is_known)
-    lines, number = [], 0
+    lines: list[Line] = []
+    number = 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in reader:

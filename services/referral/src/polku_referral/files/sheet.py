@@ -49,7 +49,7 @@ def _check_size(raw: bytes) -> None:
 
 def _table(sheet: Any) -> Table:
     sheet.reset_dimensions()  # what a file says of its own size is not to be believed
-    lines = []
+    lines: list[Line] = []
     for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), start=1):
         cells = [_cell(cell) for cell in row]
         while cells and cells[-1] == "":
