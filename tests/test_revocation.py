@@ -16,8 +16,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from polku_embedded.parts import PARTS
-from polku_referral.admin import Admin
-from polku_referral.tokens import ASSERTION_TYPE
+from polku_referral.admin.admin import Admin
+from polku_referral.door.tokens import ASSERTION_TYPE
 from polku_runtime.access import Principal
 from polku_runtime.access.clients import FRESH_S, find_client
 from polku_runtime.mongo import Client

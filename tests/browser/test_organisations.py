@@ -45,7 +45,17 @@ def authority(installation: Installation) -> str:
         ("organisation", "add", "kansio", name, "--kind", "wellbeing-county", "--business-id", "2077474-0"),
         ("agreement", "add", "--organisation", "kansio", "--from", "1.1.2026", "--route", "adult-social-work"),
         ("agreement", "add", "--organisation", "kansio", "--from", "1.1.2025", "--until", "31.12.2025"),
-        ("client", "add", "--organisation", "kansio", "--scope", "referrals:write", "--scope", "figures:read", "--test"),
+        (
+            "client",
+            "add",
+            "--organisation",
+            "kansio",
+            "--scope",
+            "referrals:write",
+            "--scope",
+            "figures:read",
+            "--test",
+        ),
     ):
         done = installation.polku(*said)
         assert done.returncode == 0, done.stderr

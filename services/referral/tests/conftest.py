@@ -17,14 +17,17 @@ from joserfc.jwk import ECKey
 
 from polku_events import Event, EventData, service_of
 from polku_referral.app import create_api
+from polku_referral.batch.jobs import Jobs
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.desk import Desk
 from polku_referral.directory import Directory
+from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import Client as Machine
 from polku_referral.model.directory import Organisation, Staff, announce_organisation, announce_staff
-from polku_referral.oauth import TOKEN
 from polku_referral.settings import ReferralSettings
 from polku_runtime.access import Session, SessionSeal
 from polku_runtime.effects import Effects
+from polku_runtime.lease import LEASE_S, Lease
 from polku_runtime.mongo import Client
 from polku_runtime.testing import Clock
 
@@ -131,9 +134,7 @@ class Sender:
 def enrol(app: FastAPI, browser: Callable[..., httpx.AsyncClient], clock: Clock) -> Callable[..., Any]:
     """`await enrol(COUNTY, scopes=…)` → a Sender that is known and has a token."""
 
-    async def made(
-        organisation_id: str = TOWN, scopes: tuple[str, ...] = ALL_SCOPES, *, test: bool = False
-    ) -> Sender:
+    async def made(organisation_id: str = TOWN, scopes: tuple[str, ...] = ALL_SCOPES, *, test: bool = False) -> Sender:
         key = ECKey.generate_key("P-256", {"use": "sig"}, auto_kid=True)
         client_id = app.state.effects.new_id()
         public = dict(key.as_dict(private=False))
@@ -238,3 +239,20 @@ async def said(desk: Desk, name: str = "referrals") -> list[str]:
     """The types of all events in the outboxes of a collection, in the order of documents and versions."""
     rows = desk.repository.database[name].find({}).sort("_id")
     return [entry["type"] async for row in rows for entry in row["outbox"]]
+
+
+@pytest.fixture
+def store(app: FastAPI) -> JobStore:
+    found: JobStore = app.state.jobs
+    return found
+
+
+@pytest.fixture
+def worker(app: FastAPI, store: JobStore, desk: Desk, clock: Clock) -> Callable[[], Jobs]:
+    """`worker()` → the part of a worker that does jobs, as one that has just started; the lease of others is over."""
+
+    def started() -> Jobs:
+        clock.advance(seconds=LEASE_S + 1)
+        return Jobs(store, desk, Lease(app.state.database, "jobs", desk.effects), poll_s=0)
+
+    return started

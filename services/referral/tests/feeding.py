@@ -5,8 +5,8 @@ from datetime import datetime
 
 from polku_events import Event
 from polku_referral.desk import Desk
-from polku_referral.feed import feed_senders
-from polku_referral.feed_store import FeedStore
+from polku_referral.feed.consumer import feed_senders
+from polku_referral.feed.store import FeedStore
 from polku_referral.model import answers, sending
 from polku_referral.model.referral import Decided, Referral, conclude
 from polku_runtime.journal import restored

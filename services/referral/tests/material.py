@@ -6,7 +6,7 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from polku_referral.tokens import ASSERTION_TYPE
+from polku_referral.door.tokens import ASSERTION_TYPE
 
 ORIGIN = "http://127.0.0.1:8700"
 TODAY = date(2026, 3, 2)

@@ -11,13 +11,13 @@ import standardwebhooks.webhooks as official
 from fastapi import FastAPI
 from tests.receiver import Message, Receiver
 
-from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
-from polku_referral.feed import feed_senders
+from polku_referral.feed.consumer import feed_senders
 from polku_referral.master import read_master_key
-from polku_referral.posting import Poster
 from polku_referral.settings import ReferralSettings
-from polku_referral.webhooks import Webhooks, open_webhooks
+from polku_referral.webhooks.delivery import Delivery
+from polku_referral.webhooks.endpoints import Webhooks, open_webhooks
+from polku_referral.webhooks.posting import Poster
 from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.testing import Clock

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from polku_referral.accounts import FREE_TRIES, Accounts, wait_after
-from polku_referral.sign_in import way_on
+from polku_referral.door.accounts import FREE_TRIES, Accounts, wait_after
+from polku_referral.door.sign_in import way_on
 from polku_runtime.testing import Clock
 from polku_web.edge import Edge
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.receiver import Receiver, receiving
 
-from polku_referral.addresses import NOBODY, Target, is_public, judge, read_allowed
-from polku_referral.posting import MAX_READ, Answer, Poster
+from polku_referral.webhooks.addresses import NOBODY, Target, is_public, judge, read_allowed
+from polku_referral.webhooks.posting import MAX_READ, Answer, Poster
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LOCAL = read_allowed("127.0.0.1")

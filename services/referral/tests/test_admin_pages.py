@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
-from polku_referral.client_keys import fingerprints, public_key
+from polku_referral.door.client_keys import fingerprints, public_key
 from polku_referral.model.directory import Staff, announce_staff
 
 from .conftest import Person, Sender, SignIn

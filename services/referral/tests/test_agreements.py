@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from polku_events.refusals import Refused, Wrong
 from polku_referral.desk import Desk
-from polku_referral.feed import feed_senders
-from polku_referral.feed_store import FeedStore
+from polku_referral.feed.consumer import feed_senders
+from polku_referral.feed.store import FeedStore
 from polku_referral.model import clients, organisations
 from polku_referral.model.agreements import Agreement, check_agreed, what_returns
 from polku_referral.model.directory import Client, Organisation

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from polku_referral import batches
-from polku_referral.batch_wire import BatchOut
+from polku_referral.batch import batches
+from polku_referral.batch.wire import BatchOut
 from polku_referral.desk import Desk
 from polku_referral.intake import sha256
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from polku_referral import cli
 from polku_referral.audit import Look
-from polku_referral.client_keys import Unfit, new_pair, public_key
-from polku_referral.oauth import TOKEN
+from polku_referral.door.client_keys import Unfit, new_pair, public_key
+from polku_referral.door.oauth import TOKEN
 from polku_runtime.testing import Clock
 
 from .material import ORIGIN, token_form

@@ -11,11 +11,11 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from tests.receiver import receiving
 
 from polku_events import Event
-from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
-from polku_referral.feed import feed_senders
+from polku_referral.feed.consumer import feed_senders
 from polku_referral.model.webhook import SCHEDULE_S
-from polku_referral.webhooks import Webhooks
+from polku_referral.webhooks.delivery import Delivery
+from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock
 

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from polku_referral.desk import Desk
-from polku_referral.oauth import TOKEN
+from polku_referral.door.oauth import TOKEN
 from polku_referral.settings import ReferralSettings
 from polku_referral.xroad.listener import create_listener
 from polku_referral.xroad.members import Members

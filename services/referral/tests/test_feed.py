@@ -10,8 +10,8 @@ from fastapi import FastAPI
 
 from polku_events import EVENT_TYPES
 from polku_referral.desk import Desk
-from polku_referral.feed import TYPES, feed_senders
-from polku_referral.feed_store import FeedStore
+from polku_referral.feed.consumer import TYPES, feed_senders
+from polku_referral.feed.store import FeedStore
 from polku_referral.model.telling import Item, channel_of
 from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock

@@ -14,16 +14,16 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from polku_referral.batch_wire import BatchOut
+from polku_referral.batch.wire import BatchOut
 from polku_referral.desk import Desk
+from polku_referral.files.api import CSV, XLSX
 from polku_referral.files.columns import columns, is_known
-from polku_referral.import_api import CSV, XLSX
 
 from .conftest import Sender
 from .material import AINO, API, ONNI, body, leaks
 from .test_batches import count
 from .test_files import workbook
-from .test_jobs import finished, results, stands, store, worker  # noqa: F401 - fixtures
+from .test_jobs import finished, results, stands
 
 PATHS = (
     "external_id", "programme", "route", "service", "referred_on", "person.identity_code", "person.given_names",
@@ -230,7 +230,7 @@ async def test_a_large_file_becomes_a_job(
     sender: Sender,
     store: Any,
     worker: Any,
-    desk: Desk,  # noqa: F811
+    desk: Desk,
 ) -> None:
     lines = [line(f"A-{n}") for n in range(4)]
     lines[2] = line("A-2", person__municipality="=", ground__basis="luvatta")
@@ -252,7 +252,7 @@ async def test_a_job_made_of_a_file_tells_its_formulas(
     send: Send,
     sender: Sender,
     store: Any,
-    worker: Any,  # noqa: F811
+    worker: Any,
 ) -> None:
     answer = await send(workbook(headings(), line("A-1", sender__unit="=A1")), kind=XLSX, prefer="respond-async")
     await finished(worker(), store)

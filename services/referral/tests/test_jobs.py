@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from polku_referral import batch_api, batches
-from polku_referral.batch_wire import JobOut, ResultsOut
+from polku_referral.batch import api as batch_api
+from polku_referral.batch import batches
+from polku_referral.batch.jobs import Jobs
+from polku_referral.batch.jobs_store import RESULTS_KEPT, Job, JobStore
+from polku_referral.batch.wire import JobOut, ResultsOut
 from polku_referral.desk import Desk
-from polku_referral.jobs import Jobs
-from polku_referral.jobs_store import RESULTS_KEPT, Job, JobStore
-from polku_runtime.lease import LEASE_S, Lease
+from polku_runtime.lease import Lease
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
@@ -31,23 +32,6 @@ class Crash(BaseException):
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_api, "CHUNK_ROWS", CHUNK)
-
-
-@pytest.fixture
-def store(app: FastAPI) -> JobStore:
-    found: JobStore = app.state.jobs
-    return found
-
-
-@pytest.fixture
-def worker(app: FastAPI, store: JobStore, desk: Desk, clock: Clock) -> Callable[[], Jobs]:
-    """`worker()` → the part of a worker that does jobs, as one that has just started; the lease of others is over."""
-
-    def started() -> Jobs:
-        clock.advance(seconds=LEASE_S + 1)
-        return Jobs(store, desk, Lease(app.state.database, "jobs", desk.effects), poll_s=0)
-
-    return started
 
 
 async def finished(jobs: Jobs, store: JobStore) -> None:

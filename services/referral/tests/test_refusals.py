@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 
 from polku_referral.audit import Audit
-from polku_referral.oauth import TOKEN
-from polku_referral.refusals import ASSERTION, FREE, Refusals
+from polku_referral.door.oauth import TOKEN
+from polku_referral.door.refusals import ASSERTION, FREE, Refusals
 from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock
 
@@ -19,7 +19,7 @@ from .test_tokens import ASSERTIONS, access_tokens
 @pytest.fixture
 def unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than FREE refusals within a second are rows of their own."""
-    monkeypatch.setattr("polku_referral.refusals.FREE", 10_000)
+    monkeypatch.setattr("polku_referral.door.refusals.FREE", 10_000)
 
 
 async def rows(app: FastAPI, action: str) -> list[Document]:
@@ -108,7 +108,7 @@ async def test_a_flood_is_counted_and_bounded(app: FastAPI) -> None:
 
 
 async def test_the_second_closes_by_itself(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polku_referral.refusals.SECOND", 0.05)
+    monkeypatch.setattr("polku_referral.door.refusals.SECOND", 0.05)
     refusals: Refusals = app.state.refusals
     for turn in (1, 2):
         await asyncio.gather(*(refusals.note(ASSERTION, "signature") for _ in range(FREE + 7)))

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from joserfc.jwk import ECKey, OctKey
 
 from polku_events.refusals import Refused, Wrong
-from polku_referral.addresses import read_allowed
-from polku_referral.admin import Admin
-from polku_referral.remote_keys import MAX_BYTES, RemoteKeys
+from polku_referral.admin.admin import Admin
+from polku_referral.door.remote_keys import MAX_BYTES, RemoteKeys
+from polku_referral.webhooks.addresses import read_allowed
 from polku_runtime.testing import Clock
 
 from .conftest import Sender

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from polku_referral.oauth import METADATA, TOKEN
+from polku_referral.door.oauth import METADATA, TOKEN
 from polku_runtime.testing import Clock
 
 from .conftest import Sender

@@ -14,12 +14,12 @@ from standardwebhooks import Webhook as Official
 from standardwebhooks import WebhookVerificationError
 from tests.receiver import receiving
 
-from polku_referral import signatures
-from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
 from polku_referral.model.telling import channel_of
 from polku_referral.model.webhook import CHALLENGE_S, LONGEST, MAX_WEBHOOKS, SCHEDULE_S, next_try, proves
-from polku_referral.webhooks import Webhooks
+from polku_referral.webhooks import signatures
+from polku_referral.webhooks.delivery import Delivery
+from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.testing import Clock, fixed_effects
 
 from .conftest import Sender

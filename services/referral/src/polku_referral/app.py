@@ -6,51 +6,46 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from polku_referral import (
-    admin_api,
-    admin_pages,
-    api,
-    batch_api,
-    client_pages,
-    clocks,
-    codes_api,
-    commands_api,
-    consumer,
-    feed_api,
-    import_api,
-    oauth,
-    pages,
-    sandbox_api,
-    sign_in,
-    webhook_api,
-)
-from polku_referral.accounts import Accounts
-from polku_referral.addresses import read_allowed
-from polku_referral.admin import Admin
-from polku_referral.agreements import Agreements
+from polku_referral import clocks, consumer, pages
+from polku_referral.admin import api as admin_api
+from polku_referral.admin import client_pages
+from polku_referral.admin import pages as admin_pages
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.agreements import Agreements
+from polku_referral.api import codes as codes_api
+from polku_referral.api import commands as commands_api
+from polku_referral.api import referrals as api
+from polku_referral.api import sandbox as sandbox_api
 from polku_referral.audit import Audit
+from polku_referral.batch import api as batch_api
+from polku_referral.batch.jobs import Jobs
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.code_maps import CodeMaps
-from polku_referral.delivery import Delivery
 from polku_referral.desk import Desk
 from polku_referral.directory import Directory
-from polku_referral.feed import both, feed_senders
-from polku_referral.feed_store import COUNTERS, FeedStore
+from polku_referral.door import oauth, sign_in
+from polku_referral.door.accounts import Accounts
+from polku_referral.door.refusals import TOKEN, Refusals
+from polku_referral.door.remote_keys import RemoteKeys
+from polku_referral.door.tokens import Tokens
+from polku_referral.feed import api as feed_api
+from polku_referral.feed.consumer import both, feed_senders
+from polku_referral.feed.store import COUNTERS, FeedStore
 from polku_referral.fhir import outcomes
 from polku_referral.fhir import router as fhir_api
+from polku_referral.files import api as import_api
 from polku_referral.intake import Intake
-from polku_referral.jobs import Jobs
-from polku_referral.jobs_store import JobStore
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey, WrongMasterKey, read_master_key
-from polku_referral.posting import Poster
-from polku_referral.refusals import TOKEN, Refusals
-from polku_referral.remote_keys import RemoteKeys
 from polku_referral.repository import REFERRALS, Repository
 from polku_referral.settings import ReferralSettings
 from polku_referral.terms import read_terms
-from polku_referral.tokens import Tokens
 from polku_referral.vault import Vault
-from polku_referral.webhooks import open_webhooks
+from polku_referral.webhooks import api as webhook_api
+from polku_referral.webhooks.addresses import read_allowed
+from polku_referral.webhooks.delivery import Delivery
+from polku_referral.webhooks.endpoints import open_webhooks
+from polku_referral.webhooks.posting import Poster
 from polku_runtime import mongo
 from polku_runtime.access import TokenError
 from polku_runtime.effects import Effects, system_effects

@@ -14,7 +14,7 @@ from bson import Binary
 
 from polku_events.refusals import Refused
 from polku_referral import views
-from polku_referral.agreements import Agreements
+from polku_referral.admin.agreements import Agreements
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.checks import checked
 from polku_referral.code_maps import CodeMaps
@@ -161,7 +161,8 @@ class Desk:
         written = [
             (step, kind, name)
             for version, step in enumerate(referral.history, start=1)
-            if (kind := WRITTEN.get(step.kind)) and (name := _name(kind, version)) in kept.sealed
+            if (kind := WRITTEN.get(step.kind))
+            and (name := _name(kind, version)) in kept.sealed
             and kind not in held_back
         ]
         if not written:

@@ -14,7 +14,7 @@ from bson import Binary
 
 from polku_events import EventData
 from polku_events.refusals import Refused
-from polku_referral.agreements import Agreements
+from polku_referral.admin.agreements import Agreements
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey
 from polku_referral.model.identity import IdentityCode

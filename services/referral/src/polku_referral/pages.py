@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from polku_events.refusals import Refused
 from polku_referral import answering
-from polku_referral.api import AtDesk, Coordinator
+from polku_referral.api.referrals import AtDesk, Coordinator
 from polku_referral.desk import Desk
 from polku_referral.model.clocks import due_of, level_on, waits_for
 from polku_referral.model.referral import WAITING, commands_of

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from polku_referral.addresses import read_allowed
+from polku_referral.webhooks.addresses import read_allowed
 from polku_runtime.settings import Settings
 
 

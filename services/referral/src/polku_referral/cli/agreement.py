@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from polku_referral.admin import Admin
-from polku_referral.admin_views import agreement as shown
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.views import agreement as shown
 from polku_referral.cli.common import Json, administer, day, owner, say, say_all
 from polku_referral.model.telling import RETURNS
 from polku_runtime.settings import Settings

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from polku_referral.admin import Admin
-from polku_referral.admin_views import client as shown
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.views import client as shown
 from polku_referral.cli.common import Json, administer, failed, one_of, owner, say, say_all
-from polku_referral.client_keys import FITTING, public_key
+from polku_referral.door.client_keys import FITTING, public_key
+from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import SCOPES
-from polku_referral.oauth import TOKEN
 from polku_runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Machines of organisations.")

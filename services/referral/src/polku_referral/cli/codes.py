@@ -7,7 +7,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from polku_referral.admin import Admin
+from polku_referral.admin.admin import Admin
 from polku_referral.audit import Look
 from polku_referral.cli.common import Json, administer, failed, owner, say
 from polku_referral.code_maps import CodeMaps, check

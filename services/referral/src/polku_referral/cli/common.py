@@ -9,14 +9,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from polku_events.refusals import Refused
-from polku_referral.addresses import Allowed, read_allowed
-from polku_referral.admin import Admin
-from polku_referral.agreements import Agreements
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.agreements import Agreements
 from polku_referral.audit import Audit
 from polku_referral.directory import Directory
 from polku_referral.model.directory import Organisation
 from polku_referral.settings import ReferralSettings
 from polku_referral.texts import REFUSED, WRONG
+from polku_referral.webhooks.addresses import Allowed, read_allowed
 from polku_runtime import mongo
 from polku_runtime.effects import system_effects
 from polku_runtime.settings import Settings, load

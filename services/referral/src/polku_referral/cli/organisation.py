@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from polku_referral.admin import Admin
-from polku_referral.admin_views import organisation as shown
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.views import organisation as shown
 from polku_referral.cli.common import Json, administer, day, failed, one_of, owner, say, say_all
 from polku_referral.model.directory import FHIR_PROFILES, KINDS, Organisation
 from polku_runtime.settings import Settings

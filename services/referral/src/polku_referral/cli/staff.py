@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from polku_referral.accounts import Accounts
 from polku_referral.audit import Audit, Look
 from polku_referral.cli.common import Json, failed, one_of, run, say, say_all
 from polku_referral.directory import Directory
+from polku_referral.door.accounts import Accounts
 from polku_referral.model.directory import ROLES, Organisation, Staff, announce_staff
 from polku_runtime.settings import Settings
 from polku_web.codes import read_codes

@@ -7,11 +7,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from polku_events.refusals import Refused
-from polku_referral import webhook_wire as wire
 from polku_referral.cli.common import Json, day, failed, run, say, say_all, told
 from polku_referral.directory import Directory
 from polku_referral.model.telling import channel_of
-from polku_referral.webhooks import Webhooks, open_webhooks
+from polku_referral.webhooks import wire
+from polku_referral.webhooks.endpoints import Webhooks, open_webhooks
 from polku_runtime.settings import Settings
 from polku_web.formats import HELSINKI
 from polku_web.problems import Problem

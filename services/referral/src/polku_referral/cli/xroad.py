@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from polku_referral.admin import Admin
+from polku_referral.admin.admin import Admin
 from polku_referral.audit import Look
 from polku_referral.cli.common import Json, administer, failed, one_of, owner, say, say_all
 from polku_referral.model.directory import SCOPES

@@ -3,8 +3,8 @@
 from importlib.metadata import version
 from typing import Any
 
+from polku_referral.door.oauth import METADATA, TOKEN
 from polku_referral.fhir import codes
-from polku_referral.oauth import METADATA, TOKEN
 
 SINCE = "2026-11-24"
 """The day on which what is stated here last changed."""

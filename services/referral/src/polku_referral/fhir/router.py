@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from polku_events.refusals import Refused
 from polku_referral import sending
-from polku_referral.api import AtDesk
+from polku_referral.api.referrals import AtDesk
 from polku_referral.desk import Desk
 from polku_referral.fhir import outcomes, search
 from polku_referral.fhir.capability import capability

@@ -13,8 +13,8 @@ from starlette.types import Message as Sent
 
 from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
+from polku_referral.door.refusals import Refusals
 from polku_referral.model.xroad import UNKNOWABLE, Message, member_of, message_of
-from polku_referral.refusals import Refusals
 from polku_referral.xroad.members import Member, Members
 from polku_runtime.access import Principal
 from polku_runtime.trouble import is_infrastructure

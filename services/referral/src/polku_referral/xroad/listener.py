@@ -12,8 +12,15 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from polku_referral import api, app, batch_api, codes_api, commands_api, feed_api, import_api, sandbox_api
+from polku_referral import app
+from polku_referral.api import codes as codes_api
+from polku_referral.api import commands as commands_api
+from polku_referral.api import referrals as api
+from polku_referral.api import sandbox as sandbox_api
+from polku_referral.batch import api as batch_api
 from polku_referral.directory import Directory
+from polku_referral.feed import api as feed_api
+from polku_referral.files import api as import_api
 from polku_referral.settings import ReferralSettings
 from polku_referral.xroad import description
 from polku_referral.xroad.door import Gate, MembersDoor

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import httpcore
 
-from polku_referral.addresses import Allowed, Target, as_address
+from polku_referral.webhooks.addresses import Allowed, Target, as_address
 
 MAX_READ = 16 * 1024
 """Bytes of an answer's body that are read, and then forgotten or looked through for the challenge."""

@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from polku_events.refusals import Refused
-from polku_referral import admin_texts as words
-from polku_referral import admin_views as views
-from polku_referral import admin_wire as wire
-from polku_referral.admin import Admin
-from polku_referral.admin_api import admin_of
+from polku_referral.admin import texts as words
+from polku_referral.admin import views, wire
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.api import admin_of
 from polku_referral.model.directory import Organisation
 from polku_referral.pages import of_form, seen_in
 from polku_referral.texts import REFUSED, WRONG

@@ -9,14 +9,14 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from polku_events.refusals import Refused, Wrong, refuse_if
-from polku_referral import signatures
-from polku_referral.addresses import NOBODY, Allowed, judge
-from polku_referral.delivery_store import DeliveryStore
-from polku_referral.feed_store import FeedStore
+from polku_referral.feed.store import FeedStore
 from polku_referral.master import MasterKey
 from polku_referral.model.telling import DISABLED, TYPES, Item
 from polku_referral.model.webhook import MAX_WEBHOOKS, Cause, Fill, Webhook
-from polku_referral.webhook_store import Scope, WebhookStore
+from polku_referral.webhooks import signatures
+from polku_referral.webhooks.addresses import NOBODY, Allowed, judge
+from polku_referral.webhooks.deliveries import DeliveryStore
+from polku_referral.webhooks.store import Scope, WebhookStore
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document
 from polku_web.problems import Problem

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
-from polku_referral.api import BASE, AtDesk, Reader, Sender
-from polku_referral.batch_api import ANSWERS, AtJobs, Prefer, batch_response, received, wants_job
-from polku_referral.batch_wire import problem_out
-from polku_referral.batches import Outcome, Status
+from polku_referral.api.referrals import BASE, AtDesk, Reader, Sender
+from polku_referral.batch.api import ANSWERS, AtJobs, Prefer, batch_response, received, wants_job
+from polku_referral.batch.batches import Outcome, Status
+from polku_referral.batch.jobs_store import Wish
+from polku_referral.batch.wire import problem_out
 from polku_referral.files.columns import Labels, Layout, columns, is_known, labels_of, layout, rows_of
 from polku_referral.files.comma import read_csv, write_csv
 from polku_referral.files.copy import copied
@@ -18,7 +19,6 @@ from polku_referral.files.rows import Row
 from polku_referral.files.sheet import read_xlsx
 from polku_referral.files.table import Table
 from polku_referral.intake import sha256
-from polku_referral.jobs_store import Wish
 from polku_web.bodies import Allowance, media_type
 from polku_web.i18n import Message, msg
 

@@ -6,12 +6,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from polku_referral import admin_texts as words
-from polku_referral import admin_views as views
-from polku_referral import admin_wire as wire
-from polku_referral.admin import Admin
-from polku_referral.admin_pages import PLACE, AtAdmin, Keeper, Trouble, attempt, form
-from polku_referral.oauth import TOKEN
+from polku_referral.admin import texts as words
+from polku_referral.admin import views, wire
+from polku_referral.admin.admin import Admin
+from polku_referral.admin.pages import PLACE, AtAdmin, Keeper, Trouble, attempt, form
+from polku_referral.door.oauth import TOKEN
 from polku_referral.pages import seen_in
 from polku_web.forms import Fields, chosen, said, typed
 from polku_web.i18n import Message

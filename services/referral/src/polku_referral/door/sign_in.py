@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from polku_referral.accounts import MAX_PASSWORD, MIN_PASSWORD, Accounts
+from polku_referral.door.accounts import MAX_PASSWORD, MIN_PASSWORD, Accounts
 from polku_runtime.access import Principal, Session, SessionSeal
 from polku_web.door import clear_cookie, set_cookie
 from polku_web.doors import check_same_site, staff, visit_of

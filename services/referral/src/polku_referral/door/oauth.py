@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from polku_referral.door.refusals import ASSERTION, Refusals
+from polku_referral.door.tokens import ALGORITHMS, TOKEN_S, InvalidClient, Tokens
 from polku_referral.keys import SigningKeys
 from polku_referral.model.directory import SCOPES
-from polku_referral.refusals import ASSERTION, Refusals
-from polku_referral.tokens import ALGORITHMS, TOKEN_S, InvalidClient, Tokens
 
 TOKEN, JWKS, METADATA = "/referral/oauth/token", "/referral/oauth/jwks", "/.well-known/oauth-authorization-server"
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from polku_referral.feed_store import KEPT, Also, FeedStore, nothing_else
+from polku_referral.feed.store import KEPT, Also, FeedStore, nothing_else
 from polku_referral.model.telling import RETURNS, TOLD, tell
 from polku_runtime.outcomes import Apply, Dead, Outcome, Received, Result
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from polku_referral.batches import Outcome
+from polku_referral.batch.batches import Outcome
 from polku_runtime.mongo import Document
 from polku_web.i18n import Message
 from polku_web.problems import Error, Problem

@@ -12,14 +12,14 @@ from pymongo.errors import DuplicateKeyError
 
 from polku_events import Aggregate, EventData
 from polku_events.refusals import Refused, Wrong
-from polku_referral.addresses import Allowed, judge
-from polku_referral.agreements import Agreements
+from polku_referral.admin.agreements import Agreements
 from polku_referral.audit import Audit, Look, as_id
-from polku_referral.client_keys import Unfit, fingerprints, new_pair, public_key
 from polku_referral.directory import Directory, Met
+from polku_referral.door.client_keys import Unfit, fingerprints, new_pair, public_key
 from polku_referral.model import clients, organisations
 from polku_referral.model.agreements import Agreement
 from polku_referral.model.directory import Client, Organisation, announce_client
+from polku_referral.webhooks.addresses import Allowed, judge
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_runtime.effects import Effects

@@ -13,9 +13,9 @@ from joserfc.jwk import JWKRegistry, Key
 from pymongo.errors import DuplicateKeyError
 
 from polku_referral.directory import Directory
+from polku_referral.door.remote_keys import RemoteKeys
 from polku_referral.keys import ALGORITHM, SigningKeys
 from polku_referral.model.directory import Client
-from polku_referral.remote_keys import RemoteKeys
 from polku_runtime.access.tokens import UNREADABLE, reason_of
 from polku_runtime.effects import Effects
 from polku_web.formats import local_day

@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from polku_events.refusals import Wrong, refuse_if
 from polku_referral import answering
-from polku_referral.api import BASE, AtDesk, refusals, shown
-from polku_referral.commands_api import COMMAND
+from polku_referral.api.commands import COMMAND
+from polku_referral.api.referrals import BASE, AtDesk, refusals, shown
 from polku_referral.desk import Desk
 from polku_referral.model import clocks
 from polku_referral.model import referral as domain

@@ -14,8 +14,8 @@ import pymongo
 from bson import Binary
 from pymongo import ASCENDING, ReturnDocument
 
-from polku_referral.batch_results import restored, stored
-from polku_referral.batches import ROUND_SECONDS, STATUSES, Outcome
+from polku_referral.batch.batches import ROUND_SECONDS, STATUSES, Outcome
+from polku_referral.batch.results import restored, stored
 from polku_referral.files.rows import Fault, Row
 from polku_referral.vault import Erased, Vault
 from polku_runtime.access import Principal

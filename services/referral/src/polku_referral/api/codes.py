@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from polku_referral.api import BASE, AtDesk, refusals
+from polku_referral.api.commands import COMMAND
+from polku_referral.api.referrals import BASE, AtDesk, refusals
 from polku_referral.audit import Look
 from polku_referral.code_maps import check
-from polku_referral.commands_api import COMMAND
 from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
 from polku_runtime.access import Principal

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from starlette.requests import Request
 
 from polku_referral import answering, sending
-from polku_referral.api import BASE, AtDesk, Coordinator, refusals, shown
+from polku_referral.api.referrals import BASE, AtDesk, Coordinator, refusals, shown
 from polku_referral.wire import ReferralOut
 from polku_referral.wishes import (
     AcceptIn,

@@ -7,9 +7,9 @@ taken in are known by their turn.
 import asyncio
 import logging
 
-from polku_referral import batches
+from polku_referral.batch import batches
+from polku_referral.batch.jobs_store import Chunk, Job, JobStore
 from polku_referral.desk import Desk
-from polku_referral.jobs_store import Chunk, Job, JobStore
 from polku_runtime.causes import Cause, because_of
 from polku_runtime.lease import Lease
 from polku_runtime.trouble import is_infrastructure, name_of

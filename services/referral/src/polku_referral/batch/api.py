@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import Request
 
-from polku_referral import batches
-from polku_referral.api import BASE, AtDesk, Sender
-from polku_referral.batch_wire import BatchOut, JobOut, ResultsOut, atomicity, counted, job_out, row_out
+from polku_referral.api.referrals import BASE, AtDesk, Sender
+from polku_referral.batch import batches
+from polku_referral.batch.jobs_store import Job, JobStore, Wish
+from polku_referral.batch.wire import BatchOut, JobOut, ResultsOut, atomicity, counted, job_out, row_out
 from polku_referral.desk import Desk
 from polku_referral.files.rows import Elements, Lines, Reader, Row
-from polku_referral.jobs_store import Job, JobStore, Wish
 from polku_runtime.access import Principal
 from polku_web.bodies import Allowance, media_type
 from polku_web.doors import client

@@ -10,13 +10,14 @@ import json
 import logging
 from collections.abc import Callable
 
-from polku_referral import feed_wire, signatures
-from polku_referral.addresses import judge
-from polku_referral.delivery_store import DELIVERIES
+from polku_referral.feed import wire as feed_wire
 from polku_referral.model.webhook import CHALLENGE, Webhook, next_try, proves
-from polku_referral.posting import Answer, Poster
-from polku_referral.webhook_store import WEBHOOKS
-from polku_referral.webhooks import Webhooks
+from polku_referral.webhooks import signatures
+from polku_referral.webhooks.addresses import judge
+from polku_referral.webhooks.deliveries import DELIVERIES
+from polku_referral.webhooks.endpoints import Webhooks
+from polku_referral.webhooks.posting import Answer, Poster
+from polku_referral.webhooks.store import WEBHOOKS
 from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.mongo import Database, Document

@@ -12,7 +12,7 @@ from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from polku_referral.model.webhook import CHALLENGE, Webhook
-from polku_referral.posting import Answer
+from polku_referral.webhooks.posting import Answer
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database, Document
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpcore
 
-from polku_referral.addresses import Allowed
-from polku_referral.client_keys import Unfit, public_key
+from polku_referral.door.client_keys import Unfit, public_key
 from polku_referral.model.directory import Client
-from polku_referral.posting import Guarded, Resolve, Resolver, error_of
+from polku_referral.webhooks.addresses import Allowed
+from polku_referral.webhooks.posting import Guarded, Resolve, Resolver, error_of
 from polku_runtime.effects import Effects
 
 FRESH = timedelta(minutes=5)

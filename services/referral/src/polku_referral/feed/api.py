@@ -10,8 +10,8 @@ import pymongo
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.requests import Request
 
-from polku_referral.feed_store import FeedStore
-from polku_referral.feed_wire import FeedPage, item
+from polku_referral.feed.store import FeedStore
+from polku_referral.feed.wire import FeedPage, item
 from polku_referral.model.telling import channel_of
 from polku_runtime.access import Principal
 from polku_runtime.mongo import Document

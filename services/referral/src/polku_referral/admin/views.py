@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from polku_referral.admin_wire import AgreementOut, ClientOut, KeyOut, OrganisationOut
-from polku_referral.client_keys import fingerprints
+from polku_referral.admin.wire import AgreementOut, ClientOut, KeyOut, OrganisationOut
 from polku_referral.directory import Met
+from polku_referral.door.client_keys import fingerprints
 from polku_referral.model.agreements import Agreement
 from polku_referral.model.directory import Client, Organisation
 

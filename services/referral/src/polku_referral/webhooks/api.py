@@ -9,12 +9,12 @@ from pymongo import DESCENDING
 from starlette.requests import Request
 
 from polku_events.refusals import Refused
-from polku_referral import webhook_wire as wire
-from polku_referral.feed_api import place_of
+from polku_referral.feed.api import place_of
 from polku_referral.model.telling import channel_of
 from polku_referral.model.webhook import Webhook
 from polku_referral.texts import as_problem
-from polku_referral.webhooks import Webhooks
+from polku_referral.webhooks import wire
+from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.access import Principal
 from polku_web.doors import client
 from polku_web.i18n import msg

@@ -8,12 +8,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.requests import Request
 
 from polku_events.refusals import Refused
-from polku_referral import admin_views as views
-from polku_referral import admin_wire as wire
-from polku_referral.admin import Admin
-from polku_referral.commands_api import COMMAND
+from polku_referral.admin import views, wire
+from polku_referral.admin.admin import Admin
+from polku_referral.api.commands import COMMAND
+from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import Client, Organisation
-from polku_referral.oauth import TOKEN
 from polku_referral.texts import as_problem
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace

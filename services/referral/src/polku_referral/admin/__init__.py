@@ -1,0 +1,1 @@
+"""Who may come in: organisations, agreements and machines, as pages and API."""

@@ -1,0 +1,1 @@
+"""The JSON door: HTTP for machines and for the pages’ own scripts."""

@@ -1,0 +1,1 @@
+"""Many referrals in one request, and jobs for very many."""

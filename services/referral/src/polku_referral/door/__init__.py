@@ -1,0 +1,1 @@
+"""Who comes in: people who sign in, machines that prove a key."""

@@ -1,0 +1,1 @@
+"""The way back: what its sender hears of a referral."""
