@@ -1,10 +1,15 @@
 """Where the tests' servers come from: given addresses, else a Docker engine, else the embedded edition."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 - a folder of its own is made in it
 pytest_plugins = ["polku_runtime.testing.fixtures"]
 
 
@@ -28,5 +33,18 @@ def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from polku_embedded import servers
 
-    with servers.mongod(tmp_path_factory.mktemp("mongod")) as uri:
+    with _quick_folder(tmp_path_factory) as folder, servers.mongod(folder) as uri:
         yield uri
+
+
+@contextmanager
+def _quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """In memory where there is room: every test makes its indexes, and on a disk half its time is waiting for that.
+
+    What must survive a crash is tested on whole installations, which keep their data on the disk.
+    """
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        with tempfile.TemporaryDirectory(prefix="polku-", dir=MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("mongod")
