@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 from polku_referral.batch import batches
 from polku_referral.batch.wire import BatchOut
 from polku_referral.desk import Desk
-from polku_referral.intake import sha256
+from polku_referral.submission import sha256
 
 from .conftest import Sender, said
 from .material import AINO, API, COUNTY, ONNI, body, leaks

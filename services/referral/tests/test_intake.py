@@ -10,11 +10,11 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, ServerSelectionTimeoutError
 
 from polku_events.refusals import Refused
-from polku_referral import intake as intake_module
+from polku_referral import keeping
 from polku_referral.desk import Desk
-from polku_referral.intake import Accepted, Submission, sha256
 from polku_referral.model.identity import IdentityCode, parse
 from polku_referral.rounds import Rounds
+from polku_referral.submission import Accepted, Submission, sha256
 from polku_referral.wire import ReferralIn
 from polku_runtime.causes import Cause, because_of
 from polku_web.edge import Edge
@@ -129,7 +129,7 @@ async def test_one_that_is_refused_refuses_nobody_else(desk: Desk) -> None:
 
 async def test_a_case_code_that_is_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     codes = iter(["K-22222", "K-22222", "K-22222", "K-33333"])
-    monkeypatch.setattr(intake_module, "new_case_code", lambda _: next(codes))
+    monkeypatch.setattr(keeping, "new_case_code", lambda _: next(codes))
     first = await desk.intake.receive(submission("A-1"))
     second = await desk.intake.receive(submission("B-1", person__identity_code=ONNI))
     assert (first.referral.case_code, second.referral.case_code) == ("K-22222", "K-33333")

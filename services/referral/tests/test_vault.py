@@ -142,7 +142,7 @@ async def test_lists_and_pages_of_an_erased_person_work(
     master = read_master_key(app.state.settings.master_key_file)
     forgetful = Vault(app.state.client, app.state.database.name, master)  # as after KEY_CACHE_MS
     object.__setattr__(desk, "vault", forgetful)
-    desk.intake.vault = forgetful
+    desk.intake.keeper.vault = forgetful
 
     page = await me.get(f"{PAGES}/{referral['id']}")
     assert page.status_code == 200

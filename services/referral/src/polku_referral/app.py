@@ -35,6 +35,7 @@ from polku_referral.fhir import outcomes
 from polku_referral.fhir import router as fhir_api
 from polku_referral.files import api as import_api
 from polku_referral.intake import Intake
+from polku_referral.keeping import Keeper
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey, WrongMasterKey, read_master_key
 from polku_referral.repository import REFERRALS, Repository
@@ -81,7 +82,7 @@ def create_api(
         database = app.state.database
         desk = app.state.desk = _desk(settings, app.state.client, database, master, used, settings.spare_keys)
         directory, audit, allowed = desk.directory, desk.audit, read_allowed(settings.webhook_allow)
-        keys = published["keys"] = desk.intake.keys
+        keys = published["keys"] = desk.intake.keeper.keys
         app.state.jobs = JobStore(database, desk.vault, used)
         app.state.directory = directory
         app.state.accounts = Accounts(directory, used)
@@ -163,7 +164,7 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
 
     async def prepare() -> None:
         try:
-            await desk.intake.keys.signer()
+            await desk.intake.keeper.keys.signer()
         except WrongMasterKey:
             # With another key persons would be made twice and shown as unreadable: nothing may begin.
             raise SettingsError("polku: POLKU_MASTER_KEY_FILE is not the key that this database began with") from None
@@ -211,7 +212,7 @@ def _desk(
         directory=directory,
         vault=vault,
         audit=Audit(database, effects),
-        intake=Intake(repository, vault, master, keys, terms, agreements, effects, settings.base_url),
+        intake=Intake(Keeper(repository, vault, master, keys, terms, effects, settings.base_url), agreements),
         agreements=agreements,
         codes=read_codes("polku_referral"),
         code_maps=CodeMaps(database, effects),

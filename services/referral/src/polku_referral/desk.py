@@ -19,12 +19,13 @@ from polku_referral.audit import Audit, Look, as_id
 from polku_referral.checks import checked
 from polku_referral.code_maps import CodeMaps
 from polku_referral.directory import Directory
-from polku_referral.intake import Intake, Submission
+from polku_referral.intake import Intake
 from polku_referral.model.code_map import own_code
 from polku_referral.model.identity import Which
 from polku_referral.model.referral import Referral
 from polku_referral.model.terms import Terms
 from polku_referral.repository import Kept, Repository, Scope, name_scope_of, order_of, place_of, scope_of
+from polku_referral.submission import Submission
 from polku_referral.vault import Erased, Sealed, Vault
 from polku_referral.wire import MessageOut, ReferralIn, ReferralOut
 from polku_runtime.access import Principal

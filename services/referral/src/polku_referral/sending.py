@@ -75,7 +75,7 @@ async def _once(
     desk: Desk, who: Principal, referral_id: str, seen: int, command: str, wish: Strict, decide: Decision
 ) -> Referral:
     scope = sender_scope_of(who)
-    said = desk.intake.master.content(f"{command} {who.id} {wish.model_dump_json(exclude_unset=True)}".encode())
+    said = desk.intake.keeper.master.content(f"{command} {who.id} {wish.model_dump_json(exclude_unset=True)}".encode())
     kept = await desk.find(who, referral_id, scope)
     if kept.referral.version == seen:
         (after, events), sealed = await decide(kept)

@@ -10,10 +10,10 @@ from starlette.requests import Request
 
 from polku_events.refusals import Refused
 from polku_referral.desk import Desk
-from polku_referral.intake import sha256
 from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral, State
 from polku_referral.repository import Kept
+from polku_referral.submission import sha256
 from polku_referral.texts import as_problem
 from polku_referral.views import PROJECT
 from polku_referral.wire import DryRunOut, MessageOut, NamesOut, PersonOut, ReferralIn, ReferralList, ReferralOut

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from polku_events.refusals import Refused
 from polku_referral.desk import Desk
 from polku_referral.files.rows import Row
-from polku_referral.intake import Accepted, Result, Submission, sha256
 from polku_referral.model.identity import holds_code
 from polku_referral.repository import Kept
+from polku_referral.submission import Accepted, Result, Submission, sha256
 from polku_referral.texts import WRONG, as_problem
 from polku_referral.wire import EXTERNAL_ID, ReferralIn
 from polku_runtime.access import Principal
@@ -154,7 +154,7 @@ def _foreseen(desk: Desk, one: Read, known: Kept | Refused | None, said: dict[st
         return refused(one, one.found)
     if isinstance(known, Refused):
         return refused(one, as_problem(known))
-    content, name = desk.intake.content(one.found), one.found.body.external_id
+    content, name = desk.intake.keeper.content(one.found), one.found.body.external_id
     is_first = name not in said
     if said.setdefault(name, content) != content:
         return refused(one, as_problem(Refused("idempotency-mismatch")))

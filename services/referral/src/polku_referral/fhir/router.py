@@ -22,9 +22,9 @@ from polku_referral.fhir.outcomes import BASE, MEDIA_TYPE, own_of
 from polku_referral.fhir.reading import Told, read
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
 from polku_referral.fhir.writing import Resource, Writer
-from polku_referral.intake import Submission, sha256
 from polku_referral.model.referral import Referral
 from polku_referral.repository import scope_of
+from polku_referral.submission import Submission, sha256
 from polku_referral.texts import WRONG, as_problem
 from polku_referral.wire import ReferralIn, ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn

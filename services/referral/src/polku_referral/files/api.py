@@ -18,7 +18,7 @@ from polku_referral.files.copy import copied
 from polku_referral.files.rows import Row
 from polku_referral.files.sheet import read_xlsx
 from polku_referral.files.table import Table
-from polku_referral.intake import sha256
+from polku_referral.submission import sha256
 from polku_web.bodies import Allowance, media_type
 from polku_web.i18n import Message, msg
 
