@@ -1,6 +1,7 @@
 """CloudEvents on Kafka, binary mode: what is written can be read, and what is foreign does not break the reader."""
 
 import json
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -16,7 +17,7 @@ SAMPLES = list(files.samples())
 def test_every_sample_is_read_and_written_again_the_same(sample: files.Sample) -> None:
     read = decode(sample.value, sample.headers)
     again = encode(read)
-    assert decode(again.value, again.headers) == read
+    assert decode(again.value, again.headers) == replace(read, minor=type(read.data).MINOR)
     assert again.key == read.partition_key.encode()
     # Whoever writes an event again does so by the schema that it knows itself.
     present = {"ce_dataschema": schema_of(type(read.data)).encode()}
