@@ -18,7 +18,7 @@ __all__ = ["free_port", "kafka", "mongod", "running"]
 THROW_AWAY = (
     # Thousands of databases come and go: what was dropped must not keep its files open for minutes.
     "--setParameter",
-    "minSnapshotHistoryWindowInSeconds=0",
+    "minSnapshotHistoryWindowInSeconds=10",
     "--wiredTigerEngineConfigString",
     "file_manager=(close_idle_time=5,close_scan_interval=5,close_handle_minimum=100)",
 )
