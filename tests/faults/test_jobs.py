@@ -122,7 +122,7 @@ async def a_job_survives(data: Path, rows: int, seconds: float) -> None:
 
 @pytest.mark.timeout(600)
 async def test_a_job_survives_its_processes(tmp_path: Path) -> None:
-    await a_job_survives(tmp_path / "data", rows=4_000, seconds=180)
+    await a_job_survives(tmp_path / "data", rows=2_000, seconds=180)
 
 
 @pytest.mark.slow
