@@ -18,7 +18,7 @@ from tests.receiver import Message, Receiver, receiving
 
 TODAY = date.today()  # noqa: DTZ011
 API = "/referral/api/v1"
-REFERRED, KILLS, SEED = 40, 4, 11
+REFERRED, KILLS, SEED = 30, 2, 11
 
 
 @pytest.fixture
