@@ -91,7 +91,7 @@ async def test_accept_against_withdraw(sender: Sender, me: Person, desk: Desk) -
 
     await asyncio.gather(*(one(number, at) for number, at in enumerate(ids)))
     assert sum(won.values()) == ROUNDS
-    assert min(won["accepted"], won["withdrawn"]) > ROUNDS // 20, won  # else it was no race
+    assert min(won["accepted"], won["withdrawn"]) > ROUNDS // 100, won  # else it was no race
 
 
 async def test_accept_against_expire(sender: Sender, me: Person, desk: Desk) -> None:
@@ -127,7 +127,7 @@ async def test_accept_against_expire(sender: Sender, me: Person, desk: Desk) -> 
 
     await asyncio.gather(*(one(number, at) for number, at in enumerate(ids)))
     assert sum(won.values()) == ROUNDS
-    assert min(won["accepted"], won["expired"]) > ROUNDS // 20, won
+    assert min(won["accepted"], won["expired"]) > ROUNDS // 100, won
 
 
 async def _after(turns: int, work: Callable[[str], Awaitable[bool]], at: str) -> bool:

@@ -31,7 +31,6 @@ WALKED = {
     ("receiveReferral", "withdrawReferral"),
     ("receiveReferral", "correctContact"),
     ("receiveReferral", "playTheProject"),
-    ("listReferrals", "getReferral"),
     ("listEvents", "listEvents"),
     ("receiveBatch", "getJob"),
     ("registerWebhook", "getWebhook"),
