@@ -171,7 +171,7 @@ async def test_nothing_is_said_of_who_was_erased(app: FastAPI, desk: Desk, kept:
     assert known is not None
     await desk.vault.destroy(known.key)
     # Another process, which has no key in its memory.
-    vault = Vault(app.state.client, app.state.database.name, desk.intake.keeper.master)
+    vault = Vault(app.state.client, app.state.database.name, desk.master)
     apply = consumer.consume(consumer.Parts(desk.repository, vault, desk.audit))
     assert await alone(apply, started(kept.referral.person_id, BEFORE)) == "skipped"
     assert await ages(desk) == []

@@ -92,9 +92,7 @@ def _digest(authorization: str) -> bytes:
 
 async def spend(request: Request, client_id: str) -> None:
     """Counts a request of a client. Raises Problem 429 when there were too many."""
-    limiter: Limiter | None = getattr(request.app.state, "limiter", None)
-    if limiter is None:
-        return
+    limiter: Limiter = request.app.state.limiter
     headers, passes = await limiter.spend(client_id)
     tell(request, headers)
     if not passes:

@@ -211,6 +211,7 @@ def _desk(
         repository=repository,
         directory=directory,
         vault=vault,
+        master=master,
         audit=Audit(database, effects),
         intake=Intake(Keeper(repository, vault, master, keys, terms, effects, settings.base_url), agreements),
         agreements=agreements,

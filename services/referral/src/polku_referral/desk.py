@@ -20,6 +20,7 @@ from polku_referral.checks import checked
 from polku_referral.code_maps import CodeMaps
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
+from polku_referral.master import MasterKey
 from polku_referral.model.code_map import own_code
 from polku_referral.model.identity import Which
 from polku_referral.model.referral import Referral
@@ -65,6 +66,7 @@ class Desk:
     repository: Repository
     directory: Directory
     vault: Vault
+    master: MasterKey
     audit: Audit
     intake: Intake
     agreements: Agreements

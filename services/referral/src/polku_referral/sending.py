@@ -26,26 +26,12 @@ Decision = Callable[[Kept], Awaitable[tuple[Decided, dict[str, Binary]]]]
 
 async def withdraw(desk: Desk, who: Principal, referral_id: str, seen: int, wish: WithdrawIn) -> Referral:
     """The sender takes back a referral that was not answered yet."""
-
-    async def decide(kept: Kept) -> tuple[Decided, dict[str, Binary]]:
-        refuse_if(reasoned(desk, "withdraw_reason", wish.reason, wish.text))
-        at = desk.effects.now()
-        decided = sending.withdraw(kept.referral, reason=wish.reason, on=desk.today, at=at, by=who.id)
-        return decided, await desk.sealed_message(decided[0], wish.text)
-
-    return await _once(desk, who, referral_id, seen, "withdraw", wish, decide)
+    return await _take_back(desk, who, referral_id, seen, wish, "withdraw", sending.withdraw)
 
 
 async def request_withdrawal(desk: Desk, who: Principal, referral_id: str, seen: int, wish: WithdrawIn) -> Referral:
     """The sender wants an accepted referral back; the project confirms it."""
-
-    async def decide(kept: Kept) -> tuple[Decided, dict[str, Binary]]:
-        refuse_if(reasoned(desk, "withdraw_reason", wish.reason, wish.text))
-        at = desk.effects.now()
-        decided = sending.request_withdrawal(kept.referral, reason=wish.reason, on=desk.today, at=at, by=who.id)
-        return decided, await desk.sealed_message(decided[0], wish.text)
-
-    return await _once(desk, who, referral_id, seen, "request-withdrawal", wish, decide)
+    return await _take_back(desk, who, referral_id, seen, wish, "request-withdrawal", sending.request_withdrawal)
 
 
 async def answer(desk: Desk, who: Principal, referral_id: str, seen: int, wish: AnswerIn) -> Referral:
@@ -71,11 +57,28 @@ async def correct_contact(desk: Desk, who: Principal, referral_id: str, seen: in
     return await _once(desk, who, referral_id, seen, "correct-contact", wish, decide)
 
 
+async def _take_back(
+    desk: Desk,
+    who: Principal,
+    referral_id: str,
+    seen: int,
+    wish: WithdrawIn,
+    command: str,
+    rule: Callable[..., Decided],
+) -> Referral:
+    async def decide(kept: Kept) -> tuple[Decided, dict[str, Binary]]:
+        refuse_if(reasoned(desk, "withdraw_reason", wish.reason, wish.text))
+        decided = rule(kept.referral, reason=wish.reason, on=desk.today, at=desk.effects.now(), by=who.id)
+        return decided, await desk.sealed_message(decided[0], wish.text)
+
+    return await _once(desk, who, referral_id, seen, command, wish, decide)
+
+
 async def _once(
     desk: Desk, who: Principal, referral_id: str, seen: int, command: str, wish: Strict, decide: Decision
 ) -> Referral:
     scope = sender_scope_of(who)
-    said = desk.intake.keeper.master.content(f"{command} {who.id} {wish.model_dump_json(exclude_unset=True)}".encode())
+    said = desk.master.content(f"{command} {who.id} {wish.model_dump_json(exclude_unset=True)}".encode())
     kept = await desk.find(who, referral_id, scope)
     if kept.referral.version == seen:
         (after, events), sealed = await decide(kept)
