@@ -1,7 +1,6 @@
 """`polku …`: one command for people. Exit codes: 0 done, 1 failed, 2 partly."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -9,15 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from polku_embedded import Trouble
+from polku_embedded.commands import add_service_commands
+from polku_embedded.console import Json, print_table, say
 from polku_embedded.folder import DataFolder
-from polku_embedded.ports import Ports
 from polku_embedded.supervisor import TOPICS_FILE
 from polku_embedded.supervisor import up as supervise
 from polku_runtime import topics as topic_plans
@@ -26,7 +24,6 @@ from polku_runtime.trouble import is_infrastructure, name_of
 
 READY_S = 120.0
 DOWN_S = 30.0
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,12 +33,6 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(no_args_is_help=True, help="The topics of this installation.")
 app.add_typer(topics_app, name="topics")
-
-
-def say(text: str) -> None:
-    """One line of progress on standard error."""
-    with contextlib.suppress(OSError):  # a full disk under a redirected output must not end the supervisor
-        print(f"polku: {text}", file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -80,7 +71,7 @@ def demo(*, as_json: Json = False) -> None:
     is_new = demonstration.prepare(folder)
     if folder.holder() is None:
         start_detached(folder)
-    use_settings_of(folder)
+    folder.use_settings()
     address = os.environ["POLKU_BASE_URL"]
     if is_new:
         say("making organisations, an authority's system and people …")
@@ -103,7 +94,7 @@ def status(*, as_json: Json = False) -> None:
     from polku_embedded import status as state
 
     folder = DataFolder()
-    use_settings_of(folder)
+    folder.use_settings()
     said = asyncio.run(state.status(folder))
     if as_json:
         print(json.dumps(said.as_dict()))
@@ -123,7 +114,7 @@ def topics_apply(
     as_json: Json = False,
 ) -> None:
     """Create missing topics; fail when the cluster differs from the file."""
-    use_settings_of(DataFolder())
+    DataFolder().use_settings()
     settings = load(Settings)
     plan = topic_plans.read(file)
     applied = asyncio.run(topic_plans.apply(settings.kafka, settings.namespace, plan, single_node=single_node))
@@ -167,37 +158,9 @@ def start_detached(folder: DataFolder) -> None:
         raise SystemExit("\n".join(lines[told:]) or (1 if lines else f"polku: did not start; see {folder.logs}"))
 
 
-def use_settings_of(folder: DataFolder) -> None:
-    """Commands that talk to a running embedded edition take its settings, unless the environment says others."""
-    kept = folder.kept_ports()
-    if kept:
-        os.environ.update(folder.environment(Ports(**kept)))
-
-
-def print_table(title: str, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    table = Table(title=title, title_justify="left")
-    for column in rows[0]:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*map(as_text, row.values()))
-    Console().print(table)
-
-
-def as_text(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
 def main() -> None:
     # aiokafka logs every refused connection while a broker is still starting.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    from polku_embedded.commands import add_service_commands
-
     add_service_commands(app)
     try:
         app()

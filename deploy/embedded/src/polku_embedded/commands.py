@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from polku_embedded.cli import Json, print_table, say, use_settings_of
+from polku_embedded.console import Json, print_table, say
 from polku_embedded.folder import DataFolder
 from polku_embedded.supervisor import SERVICES
 from polku_runtime import mongo
@@ -37,7 +37,7 @@ def add_service_commands(app: typer.Typer) -> None:
     @app.callback()
     def settings(context: typer.Context) -> None:
         if context.invoked_subcommand not in STARTING:
-            use_settings_of(DataFolder())
+            DataFolder().use_settings()
 
     app.add_typer(letters_app, name="dead-letters")
     app.add_typer(client.app, name="referrals")

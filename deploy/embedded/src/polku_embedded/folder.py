@@ -128,6 +128,12 @@ class DataFolder:
         }
         return {name: os.environ.get(name) or value for name, value in own.items()}
 
+    def use_settings(self) -> None:
+        """Commands that talk to a running embedded edition take its settings, unless the environment says others."""
+        kept = self.kept_ports()
+        if kept:
+            os.environ.update(self.environment(Ports(**kept)))
+
     def keep_setting(self, name: str, value: str) -> None:
         """A setting that belongs to this folder for good, as whether its persons are artificial."""
         file = self.path / "settings.json"
