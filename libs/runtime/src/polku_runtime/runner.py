@@ -10,32 +10,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import FAKE_CONSUMER
-from faststream.middlewares import AckPolicy
+from faststream.kafka import KafkaBroker
 
 from polku_events import Undecodable, UnknownType, decode
 from polku_runtime import dead_letters, telemetry
 from polku_runtime.breaker import Breaker
 from polku_runtime.effects import Effects
+from polku_runtime.membership import DRAIN_S, membership
 from polku_runtime.metrics import Metrics
 from polku_runtime.outcomes import Apply, Dead, Outcome, Received, Result
 from polku_runtime.settings import Settings
 from polku_runtime.trouble import is_infrastructure, name_of
 
-POLL_MS = 30
-"""FastStream waits this long and sleeps it again when there is nothing: idle latency against idle CPU."""
 BACKOFF_S, BACKOFF_MAX_S = 0.25, 15.0
 """Well under max_poll_interval (5 min): a waiting consumer must not lose its partitions."""
-DRAIN_S, CLOSE_S = 10.0, 2.0
-"""For the batch in hand and for saying goodbye; with the lease's 5 s all is over well within the promised 25 s."""
+CLOSE_S = 2.0
+"""For saying goodbye; with DRAIN_S and the lease's 5 s all is over well within the promised 25 s."""
 
 log = logging.getLogger(__name__)
 Record = Any
@@ -89,33 +85,7 @@ class Runner:
             enable_idempotence=True,
             request_timeout_ms=10_000,
         )
-        self._broker = KafkaBroker(
-            self.settings.kafka,
-            client_id=f"{self.group}-worker",
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            apply_types=False,
-            logger=None,
-            graceful_timeout=DRAIN_S,
-        )
-        self._subscriber = self._broker.subscriber(
-            *self.topics,
-            group_id=self.group,
-            batch=True,
-            max_records=self.settings.batch_records,
-            batch_timeout_ms=POLL_MS,
-            auto_offset_reset="earliest",
-            ack_policy=AckPolicy.MANUAL,
-            # The same partition number of every topic goes to one worker: a person's events meet there.
-            partition_assignment_strategy=[RangePartitionAssignor],
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=2_000,
-            # Static membership (KIP-345): a worker that was killed comes back as the same member.
-            group_instance_id=f"{self.group}-{self.settings.worker_id}" if self.settings.worker_id else None,
-            listener=_DrainOnRevoke(self),
-            parser=_lenient_parser,
-            decoder=_records,
-        )
+        self._broker, self._subscriber = membership(self.settings, self.service, self.topics, _DrainOnRevoke(self))
         self._subscriber(self._handle)
         await self._producer.start()
         await self._broker.start()
@@ -303,12 +273,3 @@ class _DrainOnRevoke(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Nothing to prepare: positions are the committed offsets."""
-
-
-async def _lenient_parser(message: tuple[Record, ...], original: Any) -> KafkaMessage:  # noqa: ARG001
-    """FastStream's parser decodes headers and drops a record whose headers are not UTF-8; this one looks at nothing."""
-    return KafkaMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER)
-
-
-async def _records(message: KafkaMessage) -> tuple[Record, ...]:
-    return message.raw_message

@@ -142,7 +142,7 @@ class Worker:
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
-                log.warning("waiting to start", extra={"service": self.service, "error": name_of(error)})
+                log.warning("waiting for infrastructure", extra={"service": self.service, "error": name_of(error)})
                 await asyncio.sleep(START_AGAIN_S)
 
     async def _tick(self) -> None:
