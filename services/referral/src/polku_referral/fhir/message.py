@@ -22,6 +22,11 @@ class Message:
     def wrong(self, at: str, code: str) -> None:
         self.errors.append(Error(at, code, WRONG[code]))
 
+    def must_be(self, part: Part, name: str, *allowed: str) -> None:
+        value = part.take(name)
+        if isinstance(value, str) and value not in allowed:
+            self.wrong(part.place(name), "unknown-code")
+
     def add(self, name: object, resource: object, at: str) -> None:
         """name: what a reference to it says."""
         name = name if isinstance(name, str) else at
@@ -58,6 +63,12 @@ class Message:
         self.wrong(reference.place("reference"), "unknown-reference")
         return None
 
+    def same(self, reference: Part | None, kind: str, other: Part | None) -> None:
+        """Tells of a Reference that leads to another resource than `other`, which was followed before."""
+        found = self.follow(reference, kind)
+        if found is not None and other is not None and found is not other and reference is not None:
+            self.wrong(reference.place("reference"), "unknown-reference")
+
     def left(self) -> Iterator[Error]:
         """What nothing referred to, and what nobody took of the rest."""
         for _, at in self._known.values():
@@ -79,6 +90,7 @@ def unpacked(sent: Resource) -> tuple[Message, Part | None]:
     if sent.get("resourceType") == "ServiceRequest":
         return message, message.open(sent, "")
     bundle = message.open(sent, "")
+    bundle.pass_over("identifier", "timestamp")  # of the envelope
     if bundle.take("type") != "transaction":
         message.wrong("/type", "unknown-code")
     for entry in bundle.parts("entry"):

@@ -57,13 +57,14 @@ class Part:
         return None
 
     def coding(self, system: str) -> "Part | None":
-        """Of a CodeableConcept the coding in a system. The others say the same in other words."""
+        """Of a CodeableConcept the coding in a system. Those in other systems say the same in other words."""
         codings = self.parts("coding")
         found = next((coding for coding in codings if coding.value.get("system") == system), None)
         if found is None:
             return None
         for coding in codings:
-            coding.pass_over()
+            if coding is found or coding.value.get("system") != system:
+                coding.pass_over()
         return found
 
     def _parts_of(self, rows: list[tuple[str, Any]]) -> "list[Part]":
@@ -79,3 +80,12 @@ class Part:
             return
         for name in sorted(names - self._taken):
             yield self.at + pointer([name])  # a key may be anything that somebody typed
+
+
+def coded(concepts: list[Part], system: str, otherwise: str) -> tuple[Any, str]:
+    """The code that one of the concepts has in a system, and its place; else where it is missed."""
+    for concept in concepts:
+        coding = concept.coding(system)
+        if coding is not None:
+            return coding.value.get("code"), coding.place("code")
+    return None, otherwise

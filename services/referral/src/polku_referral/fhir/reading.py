@@ -4,7 +4,6 @@ Each value keeps the place that it came from, so that whatever is wrong is told 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,9 @@ from polku_referral.fhir import codes
 from polku_referral.fhir.codes import Own
 from polku_referral.fhir.message import Message, unpacked
 from polku_referral.fhir.models import faults
-from polku_referral.fhir.parts import Part
+from polku_referral.fhir.parts import Part, coded
+from polku_referral.fhir.people import read_person, read_sender
+from polku_referral.fhir.told import Told
 from polku_referral.wire import ReferralIn
 from polku_web.formats import local_day
 from polku_web.problems import Error, Problem, from_validation
@@ -22,33 +23,6 @@ from polku_web.problems import Error, Problem, from_validation
 MAX_ERRORS = 100
 SENT_STATUSES = ("requested", "received")
 """What a Task may say on its way here, by either profile."""
-
-
-@dataclass
-class Told:
-    """A referral as it was read. places: pointer into the body of the JSON door → pointer into the resources."""
-
-    body: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
-
-    def put(self, pointer: str, value: Any, place: str) -> None:
-        """Keeps a value and its place; of an absent one the place where it is missed."""
-        self.places[f"/{pointer}"] = place
-        *way, last = pointer.split("/")
-        inner = self.body
-        for name in way:
-            inner = inner.setdefault(name, {})
-        if value is not None:
-            inner[last] = value
-
-    def placed(self, error: Error) -> Error:
-        """The same error at the element that it is about, or at the nearest one around it."""
-        if error.where != "body":
-            return error
-        parts = error.pointer.split("/")
-        around = ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
-        place = next((self.places[pointer] for pointer in around if pointer in self.places), "")
-        return Error(place, error.code, error.message)
 
 
 def read(sent: Mapping[str, Any], own: Own, organisation_id: str) -> tuple[ReferralIn, Told]:
@@ -75,33 +49,42 @@ def read(sent: Mapping[str, Any], own: Own, organisation_id: str) -> tuple[Refer
 
 
 def _order(order: Part, message: Message, told: Told, own: Own, organisation_id: str) -> None:
-    _must_be(order, "status", ("active",), message)
-    _must_be(order, "intent", ("order",), message)
+    message.must_be(order, "status", "active")
+    message.must_be(order, "intent", "order")
     told.put("external_id", *_external_id(order, message, own.referrals(organisation_id)))
     for name in ("programme", "route"):
-        told.put(name, *_coded(order.parts("category"), own.codes(name), order.place("category")))
+        told.put(name, *coded(order.parts("category"), own.codes(name), order.place("category")))
     told.put("service", *_service(order, own))
     told.put("referred_on", _day(order.take("authoredOn")), order.place("authoredOn"))
     told.put("urgency", _urgency(order.take("priority")), order.place("priority"))
     _labour_market(order, told, own)
     _reason(order, told, own)
-    _sender(message.follow(order.part("requester"), "Organization"), order, told)
+    unit = message.follow(order.part("requester"), "Organization")
+    read_sender(unit, order, told)
     patient = message.follow(order.part("subject"), "Patient")
-    _person(patient, order, told, message, own)
+    read_person(patient, order, told, message, own)
     _ground(order, patient, told, message, own)
     task = message.only("Task")
     if task is not None:
         _task(task, message)
+        message.must_be(task, "priority", order.value.get("priority") or "routine")
+        message.same(task.part("for"), "Patient", patient)
+        message.same(task.part("requester"), "Organization", unit)
 
 
 def _task(task: Part, message: Message) -> None:
-    """The order to fulfil what the ServiceRequest asks for: nothing in it says more."""
-    _must_be(task, "status", SENT_STATUSES, message)
-    _must_be(task, "intent", ("order",), message)
+    """The order to fulfil what the ServiceRequest asks for: nothing in it says more, or anything else."""
+    message.must_be(task, "status", *SENT_STATUSES)
+    message.must_be(task, "intent", "order")
+    code = task.part("code")
+    if code is not None:
+        kind = code.coding(codes.TASK_CODE)
+        if kind is None:
+            code.pass_over()
+        else:
+            message.must_be(kind, "code", "fulfill")
     message.follow(task.part("focus"), "ServiceRequest")
-    message.follow(task.part("for"), "Patient")
-    message.follow(task.part("requester"), "Organization")
-    task.pass_over("code", "priority", "authoredOn", "lastModified", "owner")
+    task.pass_over("authoredOn", "lastModified", "owner")
 
 
 def _external_id(order: Part, message: Message, system: str) -> tuple[Any, str]:
@@ -120,7 +103,7 @@ def _urgency(priority: Any) -> Any:
 def _service(order: Part, own: Own) -> tuple[Any, str]:
     """Ours, or the first of the sender's own, which its map of codes may know."""
     concept = order.part("code")
-    value, place = _coded([concept] if concept else [], own.codes("service"), order.place("code"))
+    value, place = coded([concept] if concept else [], own.codes("service"), order.place("code"))
     if value is None and concept is not None and concept.parts("coding"):
         coding = concept.parts("coding")[0]
         coding.pass_over()
@@ -155,117 +138,20 @@ def _reason(order: Part, told: Told, own: Own) -> None:
         told.put("reason/text", note.take("text"), note.place("text"))
 
 
-def _sender(organization: Part | None, order: Part, told: Told) -> None:
-    told.places["/sender"] = order.place("requester")
-    if organization is None:
-        return
-    told.put("sender/unit", organization.take("name"), organization.place("name"))
-    organization.pass_over("active", "type")
-    contact = next(iter(organization.parts("contact")), None)
-    told.places["/sender/name"] = organization.place("contact")
-    if contact is None:
-        return
-    name = contact.part("name")
-    if name is not None:
-        told.put("sender/name", name.take("text"), name.place("text"))
-    _telecom(contact, "sender", told)
-
-
-def _person(patient: Part | None, order: Part, told: Told, message: Message, own: Own) -> None:
-    told.places["/person"] = order.place("subject")
-    if patient is None:
-        return
-    told.places["/person"] = patient.at
-    identifier = patient.first("identifier", system=codes.IDENTITY_CODE)
-    if identifier is not None:
-        told.put("person/identity_code", identifier.take("value"), identifier.place("value"))
-    told.put("person/date_of_birth", patient.take("birthDate"), patient.place("birthDate"))
-    name = next(iter(patient.parts("name")), None)
-    told.places["/person/given_names"] = told.places["/person/family_name"] = patient.place("name")
-    if name is not None:
-        told.put("person/given_names", _joined(name.take("given")), name.place("given"))
-        told.put("person/family_name", name.take("family"), name.place("family"))
-    told.put("person/language", *_language(patient, own))
-    _telecom(patient, "person", told)
-    for extension in patient.parts("extension"):
-        coding = extension.part("valueCoding")
-        if coding is not None and coding.value.get("system") == codes.MUNICIPALITIES:
-            extension.pass_over("url")  # the base profile's address has changed between drafts; the system has not
-            coding.pass_over("system")
-            told.put("person/municipality", coding.take("code"), coding.place("code"))
-    _protection(patient, told, message)
-
-
-def _protection(patient: Part, told: Told, message: Message) -> None:
-    meta = patient.part("meta")
-    label = meta.first("security", system=codes.CONFIDENTIALITY) if meta is not None else None
-    if label is None:
-        return
-    code = label.take("code")
-    if isinstance(code, str) and code in codes.PROTECTED:
-        told.put("person/protected_address", codes.PROTECTED[code], label.place("code"))
-    else:
-        message.wrong(label.place("code"), "unknown-code")
-
-
-def _language(patient: Part, own: Own) -> tuple[Any, str]:
-    spoken = next(iter(patient.parts("communication")), None)
-    concept = spoken.part("language") if spoken is not None else None
-    if spoken is None or concept is None:
-        return None, patient.place("communication")
-    spoken.pass_over("preferred")
-    value, place = _coded([concept], codes.LANGUAGES, concept.at)
-    if isinstance(value, str):
-        return value.partition("-")[0], place
-    return _coded([concept], own.codes("language"), concept.at) if value is None else (value, place)
-
-
 def _ground(order: Part, patient: Part | None, told: Told, message: Message, own: Own) -> None:
     told.places["/ground"] = order.place("supportingInfo")
     consent = message.follow(next(iter(order.parts("supportingInfo")), None), "Consent")
     if consent is None:
         return
-    _must_be(consent, "status", ("active",), message)
+    message.must_be(consent, "status", "active")
     consent.pass_over("scope", "category")
-    subject = message.follow(consent.part("patient"), "Patient")
-    if subject is not None and subject is not patient:
-        message.wrong(consent.place("patient"), "unknown-reference")
+    message.same(consent.part("patient"), "Patient", patient)
     rule = consent.part("policyRule")
-    told.put("ground/basis", *_coded([rule] if rule else [], own.codes("basis"), consent.place("policyRule")))
+    told.put("ground/basis", *coded([rule] if rule else [], own.codes("basis"), consent.place("policyRule")))
     told.put("ground/given_on", _day(consent.take("dateTime")), consent.place("dateTime"))
     text = consent.first("extension", url=own.extension("ground-text"))
     if text is not None:
         told.put("ground/text", text.take("valueString"), text.place("valueString"))
-
-
-def _telecom(part: Part, whose: str, told: Told) -> None:
-    for name in ("phone", "email"):
-        found = part.first("telecom", system=name)
-        if found is not None:
-            told.put(f"{whose}/{name}", found.take("value"), found.place("value"))
-
-
-def _coded(concepts: list[Part], system: str, otherwise: str) -> tuple[Any, str]:
-    """The code that one of the concepts has in a system, and its place; else where it is missed."""
-    for concept in concepts:
-        coding = concept.coding(system)
-        if coding is not None:
-            return coding.value.get("code"), coding.place("code")
-    return None, otherwise
-
-
-def _must_be(part: Part, name: str, allowed: tuple[str, ...], message: Message) -> None:
-    value = part.take(name)
-    if isinstance(value, str) and value not in allowed:
-        message.wrong(part.place(name), "unknown-code")
-
-
-def _joined(given: Any) -> Any:
-    """All given names in one line; what is no list of names stays as it is, for the model to judge."""
-    if not isinstance(given, list):
-        return given
-    strange = [name for name in given if not isinstance(name, str)]
-    return strange[0] if strange else " ".join(given) if given else None
 
 
 def _day(value: Any) -> Any:

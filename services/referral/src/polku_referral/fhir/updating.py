@@ -11,7 +11,7 @@ from polku_referral.fhir.codes import Own
 from polku_referral.fhir.message import Message
 from polku_referral.fhir.models import faults
 from polku_referral.fhir.parts import Part
-from polku_referral.fhir.reading import Told
+from polku_referral.fhir.told import Told
 from polku_referral.wire import ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_web.i18n import msg
