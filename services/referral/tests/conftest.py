@@ -31,7 +31,7 @@ from polku_runtime.lease import LEASE_S, Lease
 from polku_runtime.mongo import Client
 from polku_runtime.testing import Clock
 
-from .material import API, COUNTY, PAGES, STAFF, TOWN, assertion, body, token_form
+from .material import API, COORDINATOR, COUNTY, PAGES, STAFF, TOWN, assertion, body, token_form
 
 ALL_SCOPES = ("referrals:write", "referrals:read")
 _numbers = itertools.count(1)
@@ -117,6 +117,11 @@ class Sender:
 
     async def get(self, address: str) -> httpx.Response:
         return await self.http.get(f"{API}{address}", headers=self.headers)
+
+    async def told(self, referral_id: str) -> dict[str, Any]:
+        """One referral as its sender reads it."""
+        shown: dict[str, Any] = (await self.get(f"/referrals/{referral_id}")).json()
+        return shown
 
     async def command(self, referral_id: str, name: str, sent: object, version: int | None) -> httpx.Response:
         headers = {**self.headers, **({} if version is None else {"if-match": f'"{version}"'})}
@@ -215,6 +220,13 @@ def sign_in(app: FastAPI, browser: Callable[..., httpx.AsyncClient], effects: Ef
         return Person(browser(cookies=cookies, headers={"accept-language": language}))
 
     return given
+
+
+@pytest.fixture
+async def me(sign_in: SignIn) -> Person:
+    """A coordinator of the programme."""
+    made: Person = await sign_in(COORDINATOR)
+    return made
 
 
 def event(data: EventData, version: int = 1) -> Event:

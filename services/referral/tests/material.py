@@ -29,6 +29,9 @@ STAFF: dict[str, dict[str, Any]] = {
     REFERRER: {"roles": ("referrer",), "organisation_id": TOWN, "name": "Liisa Lähettäjä"},
 }
 
+OPEN = ["accept", "decline", "ask", "waitlist", "forward"]
+"""What the project may do with a referral that has just come."""
+
 AINO, ONNI = "010594Y9032", "010516B903X"
 """Identity codes of two artificial people."""
 

@@ -101,6 +101,16 @@ async def test_own_codes_are_read(mapped: None, sender: Sender, desk: Desk, sign
     assert row["outbox"][0]["data"]["service"] == "work-practice"
 
 
+async def test_own_codes_in_a_correction(mapped: None, sender: Sender, sign_in: SignIn) -> None:
+    """What a system calls a municipality in a referral it calls it afterwards too."""
+    at = (await sender.sent(person__municipality="205"))["id"]
+    assert (await sender.command(at, "correct-contact", {"municipality": "Kajaani"}, 1)).status_code == 200
+    me = await sign_in(COORDINATOR)
+    assert (await me.get(f"{API}/referrals/{at}/person")).json()["contact"]["municipality"] == "205"
+    assert (await sender.command(at, "correct-contact", {"municipality": "Kainuun Kajaani"}, 2)).status_code == 200
+    assert (await me.get(f"{API}/referrals/{at}/person")).json()["contact"]["municipality"] == "Kainuun Kajaani"
+
+
 async def test_a_repeat_is_known_by_what_was_sent(mapped: None, sender: Sender, desk: Desk) -> None:
     first = await sender.sent(service="Työpaja")
     again = {**MAP, "service": {"Työpaja": "group-activity"}, "unknown": "keep"}

@@ -162,6 +162,13 @@ async def test_the_example_is_taken_in(document: dict[str, Any], sender: Sender)
     }
 
 
+def test_what_is_left_out_is_not_sent_by_default(document: dict[str, Any]) -> None:
+    """A client made from the document sends its defaults: in a change they would undo what nobody meant to."""
+    changes = document["components"]["schemas"]["CorrectContactIn"]["properties"]
+    assert changes["protected_address"] == {"type": "boolean", "title": "Protected Address"}
+    assert all(part.get("default") is None for part in changes.values())
+
+
 def test_no_body_takes_more_than_it_names(document: dict[str, Any]) -> None:
     """A field that is misspelt, or not for the sender to set, is never passed over in silence."""
     bodies = [

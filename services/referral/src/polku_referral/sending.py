@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 
 from bson import Binary
 
-from polku_events.refusals import refuse_if
+from polku_events.refusals import Wrong, refuse_if
 from polku_referral.answering import reasoned
 from polku_referral.desk import Desk
 from polku_referral.model import sending
+from polku_referral.model.code_map import read_municipality
 from polku_referral.model.referral import Decided, Referral
 from polku_referral.repository import Kept, sender_scope_of
 from polku_referral.wire import Strict
@@ -50,8 +51,14 @@ async def correct_contact(desk: Desk, who: Principal, referral_id: str, seen: in
     """The sender corrects how the person is reached, before the referral is answered."""
 
     async def decide(kept: Kept) -> tuple[Decided, dict[str, Binary]]:
+        told = wish.model_dump(mode="json", exclude_unset=True)
+        if wish.municipality is not None:
+            told["municipality"] = read_municipality(
+                wish.municipality, await desk.code_maps.of(kept.referral.organisation_id)
+            )
+            refuse_if([] if told["municipality"] else [Wrong("municipality", "not-valid")])
         decided = sending.correct_contact(kept.referral, at=desk.effects.now(), by=who.id)
-        contact = await desk.corrected_contact(kept) | wish.model_dump(mode="json", exclude_unset=True)
+        contact = await desk.corrected_contact(kept) | told
         return decided, {"contact": await desk.seal(kept.referral, f"contact:{kept.referral.id}", contact)}
 
     return await _once(desk, who, referral_id, seen, "correct-contact", wish, decide)

@@ -1,11 +1,11 @@
 """What may be asked of a referral that is there: the bodies of the project's and of the sender's commands."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from polku_referral.model.code_map import Municipality
+from polku_referral.model.code_map import OwnCode
 from polku_referral.wire import Code, Day, Email, LongText, Phone, Strict
 from polku_web.i18n import msg
 
@@ -14,6 +14,10 @@ Note = Annotated[LongText, Field(max_length=1000)]
 Words = Annotated[Note, StringConstraints(strip_whitespace=True, min_length=1)]
 """As Note, where nothing goes without words."""
 NOTHING_SAID = msg("Say at least one thing that is to be corrected.")
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
 
 
 class NothingIn(Strict):
@@ -79,12 +83,16 @@ class AnswerIn(Strict):
 
 
 class CorrectContactIn(Strict):
-    """How the person is reached, as it is now. What is left out stays; null takes it away."""
+    """How the person is reached, as it is now. What is left out stays; null takes it away.
+
+    municipality: as in the referral. protected_address: a non-disclosure order holds; only `false` lifts it.
+    """
 
     phone: Phone | None = None
     email: Email | None = None
-    municipality: Municipality | None = None
-    protected_address: Annotated[bool, Field(strict=True)] = False
+    municipality: OwnCode | None = Field(None, examples=["205"])
+    # No default in the document: a client made from it would send it, and lift an order that nobody meant.
+    protected_address: Annotated[bool, Field(strict=True, json_schema_extra=_without_default)] = False
 
     @model_validator(mode="after")
     def _says_something(self) -> "CorrectContactIn":

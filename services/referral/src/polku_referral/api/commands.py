@@ -1,15 +1,24 @@
 """Commands over HTTP: the project's answers, and what a sender does afterwards.
 
-All take the version that was seen in `If-Match`: without it 428; when somebody was faster 409 with the present state.
+All take the version that was seen in `If-Match`: without it 428; when somebody was faster, or the state does not allow
+it, 409 with the present state.
 """
 
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Response
 from starlette.requests import Request
 
+from polku_events.refusals import Refused
 from polku_referral import answering, sending
-from polku_referral.api.referrals import BASE, AtDesk, Coordinator, refusals, shown
+from polku_referral.api.referrals import BASE, AtDesk, refusals, shown
+from polku_referral.desk import Desk
+from polku_referral.model.referral import Referral
+from polku_referral.repository import scope_of
+from polku_referral.texts import as_problem
+from polku_referral.views import PROJECT
 from polku_referral.wire import ReferralOut
 from polku_referral.wishes import (
     AcceptIn,
@@ -24,7 +33,7 @@ from polku_referral.wishes import (
     WithdrawIn,
 )
 from polku_runtime.access import Principal
-from polku_web.doors import expected_version, staff_or_client
+from polku_web.doors import Dependency, expected_version, staff, staff_or_client
 from polku_web.problems import ProblemBody
 
 COMMAND: dict[int | str, dict[str, Any]] = {
@@ -32,126 +41,120 @@ COMMAND: dict[int | str, dict[str, Any]] = {
 }
 router = APIRouter(prefix=f"{BASE}/referrals/{{referral_id}}", tags=["referrals"], responses=COMMAND)
 
-Own = Annotated[Principal, Depends(staff_or_client(roles=("referrer",), scopes=("referrals:write",)))]
-"""Its sender: a machine, or somebody of the organisation that it came from."""
+Wish = TypeVar("Wish")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command on its way: who wants it of which referral, and the answer to fill."""
+
+    who: Principal
+    desk: Desk
+    referral_id: str
+    request: Request
+    response: Response
+
+
+def case_of(door: Dependency) -> Callable[..., Awaitable[Case]]:
+    """A dependency: the case of whoever passes the door."""
+
+    async def case(
+        who: Annotated[Principal, Depends(door)], desk: AtDesk, referral_id: str, request: Request, response: Response
+    ) -> Case:
+        return Case(who, desk, referral_id, request, response)
+
+    return case
+
+
+async def done(
+    case: Case, perform: Callable[[Desk, Principal, str, int, Wish], Awaitable[Referral]], wish: Wish
+) -> ReferralOut:
+    """Carries out a command on the version that was seen, and shows what came of it. Raises Problem."""
+    who, desk = case.who, case.desk
+    async with refusals(who, desk):
+        try:
+            after = await perform(desk, who, case.referral_id, expected_version(case.request), wish)
+        except Refused as refused:
+            problem = as_problem(refused)
+            present = await desk.repository.get(case.referral_id, scope_of(who)) if problem.status == 409 else None
+            if present is not None:
+                problem.more["present"] = (await desk.shown(who, present.referral)).model_dump(mode="json")
+            raise problem from None
+    return await shown(case.response, who, desk, after)
+
+
+ByProject = Annotated[Case, Depends(case_of(staff(*PROJECT)))]
+BySender = Annotated[Case, Depends(case_of(staff_or_client(roles=("referrer",), scopes=("referrals:write",))))]
+"""By the referral's sender: a machine, or somebody of the organisation that it came from."""
 
 
 # -- the project ------------------------------------------------------------------------------------------
 
 
 @router.post("/accept")
-async def accept(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AcceptIn
-) -> ReferralOut:
+async def accept(case: ByProject, wish: AcceptIn) -> ReferralOut:
     """The project takes the person in; a pathway opens by itself."""
-    async with refusals(who, desk):
-        after = await answering.accept(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.accept, wish)
 
 
 @router.post("/decline")
-async def decline(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: DeclineIn
-) -> ReferralOut:
+async def decline(case: ByProject, wish: DeclineIn) -> ReferralOut:
     """The project does not take the person in; the sender hears the reason and the text."""
-    async with refusals(who, desk):
-        after = await answering.decline(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.decline, wish)
 
 
 @router.post("/ask")
-async def ask(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: AskIn
-) -> ReferralOut:
+async def ask(case: ByProject, wish: AskIn) -> ReferralOut:
     """The project asks the sender something before it answers."""
-    async with refusals(who, desk):
-        after = await answering.ask(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.ask, wish)
 
 
 @router.post("/waitlist")
-async def waitlist(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: WaitlistIn
-) -> ReferralOut:
+async def waitlist(case: ByProject, wish: WaitlistIn) -> ReferralOut:
     """There is no room now; the project looks again on a day."""
-    async with refusals(who, desk):
-        after = await answering.waitlist(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.waitlist, wish)
 
 
 @router.post("/forward")
-async def forward(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: ForwardIn
-) -> ReferralOut:
+async def forward(case: ByProject, wish: ForwardIn) -> ReferralOut:
     """The project gives the referral on to another organisation; the sender hears to which."""
-    async with refusals(who, desk):
-        after = await answering.forward(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.forward, wish)
 
 
 @router.post("/confirm-withdrawal")
-async def confirm_withdrawal(
-    request: Request,
-    response: Response,
-    who: Coordinator,
-    desk: AtDesk,
-    referral_id: str,
-    wish: NothingIn | None = None,
-) -> ReferralOut:
+async def confirm_withdrawal(case: ByProject, wish: NothingIn | None = None) -> ReferralOut:
     """The project gives an accepted referral back, as its sender has asked."""
-    async with refusals(who, desk):
-        after = await answering.confirm_withdrawal(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.confirm_withdrawal, wish)
 
 
 @router.post("/map-codes")
-async def map_codes(
-    request: Request, response: Response, who: Coordinator, desk: AtDesk, referral_id: str, wish: MapCodesIn
-) -> ReferralOut:
+async def map_codes(case: ByProject, wish: MapCodesIn) -> ReferralOut:
     """What the sender's own codes that nobody knew stand for. Until then the referral cannot be accepted."""
-    async with refusals(who, desk):
-        after = await answering.map_codes(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, answering.map_codes, wish)
 
 
 # -- its sender -------------------------------------------------------------------------------------------
 
 
 @router.post("/withdraw")
-async def withdraw(
-    request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: WithdrawIn
-) -> ReferralOut:
+async def withdraw(case: BySender, wish: WithdrawIn) -> ReferralOut:
     """The sender takes the referral back before it is answered. Repeating is safe, with the same `If-Match`."""
-    async with refusals(who, desk):
-        after = await sending.withdraw(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, sending.withdraw, wish)
 
 
 @router.post("/request-withdrawal")
-async def request_withdrawal(
-    request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: WithdrawIn
-) -> ReferralOut:
+async def request_withdrawal(case: BySender, wish: WithdrawIn) -> ReferralOut:
     """The sender wants an accepted referral back; the project confirms it. Repeating is safe, as `withdraw`."""
-    async with refusals(who, desk):
-        after = await sending.request_withdrawal(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, sending.request_withdrawal, wish)
 
 
 @router.post("/answer")
-async def answer(
-    request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: AnswerIn
-) -> ReferralOut:
+async def answer(case: BySender, wish: AnswerIn) -> ReferralOut:
     """The sender answers the project's question, which stands in `messages`. Repeating is safe, as `withdraw`."""
-    async with refusals(who, desk):
-        after = await sending.answer(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, sending.answer, wish)
 
 
 @router.post("/correct-contact")
-async def correct_contact(
-    request: Request, response: Response, who: Own, desk: AtDesk, referral_id: str, wish: CorrectContactIn
-) -> ReferralOut:
+async def correct_contact(case: BySender, wish: CorrectContactIn) -> ReferralOut:
     """The sender corrects how the person is reached, until the referral is answered. Repeating is safe."""
-    async with refusals(who, desk):
-        after = await sending.correct_contact(desk, who, referral_id, expected_version(request), wish)
-    return await shown(response, who, desk, after)
+    return await done(case, sending.correct_contact, wish)

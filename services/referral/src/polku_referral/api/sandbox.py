@@ -6,14 +6,13 @@ So the developer of a sender's system can walk the whole loop alone. For anybody
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends
 from pydantic import ValidationError
-from starlette.requests import Request
 
 from polku_events.refusals import Wrong, refuse_if
 from polku_referral import answering
-from polku_referral.api.commands import COMMAND
-from polku_referral.api.referrals import BASE, AtDesk, refusals, shown
+from polku_referral.api.commands import COMMAND, Case, case_of, done
+from polku_referral.api.referrals import BASE
 from polku_referral.desk import Desk
 from polku_referral.model import clocks
 from polku_referral.model import referral as domain
@@ -21,7 +20,7 @@ from polku_referral.model.referral import Referral
 from polku_referral.wire import Code, ReferralOut, Strict, Trial
 from polku_referral.wishes import AcceptIn, AskIn, DeclineIn, ForwardIn, MapCodesIn, NothingIn, WaitlistIn
 from polku_runtime.access import Principal
-from polku_web.doors import expected_version, staff_or_client
+from polku_web.doors import staff_or_client
 from polku_web.problems import Problem, from_validation
 
 router = APIRouter(prefix=BASE, tags=["sandbox"])
@@ -72,11 +71,7 @@ async def _trying(who: Annotated[Principal, Depends(staff_or_client())]) -> Prin
 
 @router.post("/referrals/{referral_id}/sandbox/{command}", responses=COMMAND)
 async def play(
-    request: Request,
-    response: Response,
-    who: Annotated[Principal, Depends(_trying)],
-    desk: AtDesk,
-    referral_id: str,
+    case: Annotated[Case, Depends(case_of(_trying))],
     command: Trial,
     wish: Annotated[dict[str, Any] | None, Body(description="As the project's command takes it")] = None,
 ) -> ReferralOut:
@@ -86,6 +81,4 @@ async def play(
         understood = kind.model_validate(wish or {})
     except ValidationError as error:
         raise from_validation(error.errors(include_input=False, include_url=False)) from None
-    async with refusals(who, desk):
-        after = await perform(desk, who, referral_id, expected_version(request), understood)
-    return await shown(response, who, desk, after)
+    return await done(case, perform, understood)
