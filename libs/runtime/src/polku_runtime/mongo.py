@@ -1,10 +1,12 @@
 """The MongoDB client, with the concerns that make "accepted" mean "kept"."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date
-from typing import Any
+from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions, TypeRegistry
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     AutoReconnect,
@@ -13,6 +15,7 @@ from pymongo.errors import (
     ExecutionTimeout,
     NetworkTimeout,
     NotPrimaryError,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
@@ -25,6 +28,7 @@ from polku_runtime.settings import Settings
 Document = dict[str, Any]
 Client = AsyncMongoClient[Document]
 Database = AsyncDatabase[Document]
+T = TypeVar("T")
 
 UNAVAILABLE: tuple[type[PyMongoError], ...] = (
     AutoReconnect,
@@ -40,6 +44,9 @@ UNAVAILABLE: tuple[type[PyMongoError], ...] = (
 
 DUPLICATE_KEY = 11000
 TIMEOUT_MS = 5000
+LIFETIME = "transactionLifetimeLimitSeconds"
+LIFETIME_S = 10.0
+"""A mongod that leaves transactions open for longer lets a killed process hold the others up for as long."""
 SELECTION_MS = 1500
 """A page or an intake call must answer 503 within 2 s when MongoDB is gone."""
 
@@ -70,6 +77,26 @@ def database(client: Client, settings: Settings, service: str) -> Database:
     """The service's own database, named after the installation and the service."""
     name = f"{settings.namespace}_{service}".replace("-", "_")
     return client.get_database(name, codec_options=CODEC, read_concern=ReadConcern("majority"))
+
+
+async def transaction_lifetime(client: Client) -> float | None:
+    """Seconds that mongod leaves a transaction open; None for one that does not tell us. Raises PyMongoError."""
+    try:
+        said = await client.admin.command({"getParameter": 1, LIFETIME: 1})
+    except OperationFailure:  # our user may not ask, or it is no mongod that answers
+        return None
+    return float(said[LIFETIME])
+
+
+async def transaction(client: Client, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+    """Runs `work` in one transaction: it sees one moment, and all that it writes is durable or nothing of it.
+
+    It is run again when somebody else was in the way, so it may change nothing else. Raises what `work` raises.
+    """
+    async with client.start_session() as session:
+        return await session.with_transaction(
+            work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
+        )
 
 
 def _encode_day(value: object) -> object:

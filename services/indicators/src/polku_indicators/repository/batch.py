@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pymongo import UpdateOne, WriteConcern
+from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError
-from pymongo.read_concern import ReadConcern
 
 from polku_indicators.model.fold import subject_of
 from polku_indicators.model.rules import Rules
 from polku_indicators.repository.store import LIVE, Store, fact_of, live_of, position_id
 from polku_indicators.repository.subjects import Change, fold_into, move_counters
-from polku_runtime.mongo import Document
+from polku_runtime.mongo import Document, transaction
 from polku_runtime.outcomes import Received
 
-SNAPSHOT = ReadConcern("snapshot")
-MAJORITY = WriteConcern("majority", j=True)
 DUPLICATE_KEY = 11000
 
 
@@ -68,8 +65,7 @@ async def _transaction(store: Store, rules: Rules, items: Sequence[Item], now: d
         await _move_positions(store, view, items, fresh, now, session)
         return fresh
 
-    async with store.client.start_session() as session:
-        return await session.with_transaction(once, read_concern=SNAPSHOT, write_concern=MAJORITY)
+    return await transaction(store.client, once)
 
 
 async def _known(store: Store, items: Sequence[Item], session: AsyncClientSession) -> set[str]:

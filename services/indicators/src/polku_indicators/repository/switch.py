@@ -11,7 +11,6 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from polku_events import EVENT_TYPES
 from polku_indicators.model.rules import Rules
-from polku_indicators.repository.batch import MAJORITY, SNAPSHOT
 from polku_indicators.repository.store import (
     FIRST_VIEW,
     LIVE,
@@ -24,7 +23,7 @@ from polku_indicators.repository.store import (
     position_id,
 )
 from polku_indicators.repository.subjects import Change, Moved, fold_into, judge_again, move_counters
-from polku_runtime.mongo import Document
+from polku_runtime.mongo import Document, transaction
 
 LONG_S = 300.0
 """For what reads everything; the usual 5 s are for pages and batches."""
@@ -98,8 +97,7 @@ async def _judge_view(store: Store, view: int, rules: Rules, now: datetime) -> N
                 await collection.bulk_write(writes, ordered=False, session=session)
             await move_counters(store, view, moved, now, session)
 
-        async with store.client.start_session() as session:
-            await session.with_transaction(once, read_concern=SNAPSHOT, write_concern=MAJORITY)
+        await transaction(store.client, once)
 
 
 @asynccontextmanager
@@ -166,8 +164,7 @@ async def switch(store: Store, new: int, rules: Rules, topics: Topics, now: date
         return len(changes)
 
     with pymongo.timeout(LONG_S):
-        async with store.client.start_session() as session:
-            caught_up = await session.with_transaction(once, read_concern=SNAPSHOT, write_concern=MAJORITY)
+        caught_up = await transaction(store.client, once)
         await _drop_before(store, new)
     return caught_up
 

@@ -7,25 +7,19 @@ whoever adds to the same feed at the same moment waits for it or begins again: a
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument, WriteConcern
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.read_concern import ReadConcern
 
 from polku_referral.model.telling import About, Item
 from polku_referral.repository import REFERRALS
 from polku_runtime.effects import Effects
-from polku_runtime.mongo import Database, Document
+from polku_runtime.mongo import Database, Document, transaction
 
 FEED, COUNTERS = "feed", "feed_counters"
 KEPT = timedelta(days=400)
 """Longer than a year, so that a yearly reconciliation finds its beginning."""
 
-SNAPSHOT = ReadConcern("snapshot")
-MAJORITY = WriteConcern("majority", j=True)
-
-T = TypeVar("T")
 Also = Callable[[AsyncClientSession, Sequence[Document]], Awaitable[None]]
 """What else is written in the transaction, told the new rows."""
 
@@ -74,7 +68,7 @@ class FeedStore:
         async def once(session: AsyncClientSession) -> list[bool]:
             return await self.append_within(session, items, also)
 
-        return await self.transaction(once)
+        return await transaction(self.database.client, once)
 
     async def append_within(
         self, session: AsyncClientSession, items: Sequence[Item], also: Also = nothing_else
@@ -110,11 +104,6 @@ class FeedStore:
         assert counter is not None  # the update makes it
         last: int = counter["seq"]
         return last
-
-    async def transaction(self, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
-        """Runs `work` in one transaction, again when somebody else was in the way."""
-        async with self.database.client.start_session() as session:
-            return await session.with_transaction(work, read_concern=SNAPSHOT, write_concern=MAJORITY)
 
     # -- reading ------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from polku_referral.webhooks.addresses import NOBODY, Allowed, judge
 from polku_referral.webhooks.deliveries import DeliveryStore
 from polku_referral.webhooks.store import Scope, WebhookStore
 from polku_runtime.effects import Effects
-from polku_runtime.mongo import Database, Document
+from polku_runtime.mongo import Database, Document, transaction
 from polku_web.problems import Problem
 
 
@@ -104,7 +104,7 @@ class Webhooks:
             last = await self.feed.take(session, webhook.channel, 0)
             return await self.store.enabled(webhook.id, last, session)
 
-        if await self.feed.transaction(once):
+        if await transaction(self.feed.database.client, once):
             await self.store.take_keys_up(webhook.id)
 
     async def replay_one(self, webhook: Webhook, item_id: str) -> None:
@@ -152,7 +152,7 @@ class Webhooks:
             if await self.store.disabled(webhook.id, cause, last, session):
                 await self.feed.append_within(session, [notice], self.fan_out)
 
-        await self.feed.transaction(once)
+        await transaction(self.feed.database.client, once)
         await self.store.set_keys_aside(webhook.id)
 
     async def fill(self, webhook: Webhook, limit: int = 500) -> None:
