@@ -33,6 +33,9 @@ Reader = Annotated[Principal, Depends(staff_or_client(roles=("referrer",), scope
 class Reading:
     """What the feed's readers share in one process; `app.state.feed`."""
 
+    origin: str | None = None
+    """Stands before addresses in items; None: this Polku's own."""
+
     def __init__(self, store: FeedStore) -> None:
         self.store = store
         self.waiting: Counter[str] = Counter()
@@ -83,7 +86,7 @@ async def events(
     last = rows[-1]["seq"] if rows else place
     cursor = encode((last,))
     response.headers["link"] = f'<{next_href(request, cursor)}>; rel="next"'
-    origin: str = request.app.state.settings.base_url
+    origin: str = request.app.state.settings.base_url if reading.origin is None else reading.origin
     return FeedPage(items=[item(row, origin) for row in rows], next=cursor, more=len(rows) == limit)
 
 

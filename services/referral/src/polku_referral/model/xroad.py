@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from polku_referral.model.identity import FORM, holds_code
+from polku_referral.model.identity import FORM
 
 PART = re.compile(r"[A-Za-z0-9'()+,\-.=?]{1,100}", re.ASCII)
 PARTS = (3, 4)
 """Instance, member class, member code and, mostly, the code of a subsystem."""
 ID = re.compile(r"[!-~]{1,200}", re.ASCII)
+UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 UNKNOWABLE = "-"
 """Stands for an id that is too long, not of plain characters, or holds somebody's identity code."""
 
@@ -53,6 +54,10 @@ def message_of(headers: Mapping[str, str]) -> Message:
 
 def _kept(text: str) -> str:
     # A user id begins with a country's code, FI010594Y9032: there the code of a person is no word of its own.
-    if text and (ID.fullmatch(text) is None or FORM.search(text.upper()) or holds_code(text)):
+    # Some senders percent-encode the value as they must the parts of X-Road-Client.
+    forms = {text, unquote(text, errors="replace")}
+    if UUID.fullmatch(text):
+        return text  # as it should be, and by chance one in forty has ten characters like those of a person's code
+    if text and (ID.fullmatch(text) is None or any(FORM.search(form.upper()) for form in forms)):
         return UNKNOWABLE
     return text

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from polku_web import docs
+from polku_web.i18n import msg
+from polku_web.problems import MEDIA_TYPE, Problem
 
 VERSION = "3.0.3"
 HEADERS = (
@@ -18,6 +20,20 @@ HEADERS = (
     ("X-Road-UserId", False, "Who caused it, by a worker's number; never a personal identity code"),
     ("X-Road-Issue", False, "The case or document that caused it; never a personal identity code"),
 )
+ABOUT = """\
+Referrals from authorities' systems, and the way back to them, over X-Road (PR-REST).
+
+- Who calls is `X-Road-Client`, a subsystem that Polku's operator has registered; there are no tokens here.
+- Addresses in answers are paths of this service: put them behind its identifier.
+- There are no webhooks: poll `/referral/api/v1/events`.
+- Errors are problems (RFC 9457) without `X-Road-Error`; with that header a security server speaks, not Polku.
+- Commands take the version that was seen in `If-Match`; a lost race is 409 with the present state.
+- Within v1 members may be added to answers and codes to lists; what goes is announced by `Deprecation` and `Sunset`.
+"""
+ELSEWHERE = "/referral/api/v1/-"
+"""Where what no member may call is sent to."""
+PROBLEMS = {"400": ("x-road-client",), "403": ("x-road-member", "insufficient-scope")}
+"""What every call may hear of who calls, by status."""
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 NEWER = frozenset({"contentEncoding", "contentMediaType", "prefixItems", "$defs", "webhooks", "jsonSchemaDialect"})
 """Keywords that 3.0 does not know and that can be left out without saying anything else."""
@@ -30,11 +46,20 @@ async def openapi(request: Request) -> JSONResponse:
     return JSONResponse(describe(docs.description(request.app, "referral", "polku_referral")))
 
 
+@router.api_route(ELSEWHERE, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@router.api_route("/referral/api/v1/webhooks{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def elsewhere() -> None:
+    """Another door's address: said so, since the guide of the JSON door names it."""
+    raise Problem(
+        404, "not-found", msg("Over X-Road there are referrals as JSON and their events; no webhooks and no FHIR.")
+    )
+
+
 def describe(document: dict[str, Any]) -> dict[str, Any]:
     """The document of the routes that are here, with the X-Road headers instead of tokens."""
     told: dict[str, Any] = as_3_0(document)
     told["openapi"] = VERSION
-    told["info"]["title"] = "Polku: referrals over X-Road"
+    told["info"] |= {"title": "Polku: referrals over X-Road", "description": ABOUT}
     told.pop("security", None)
     told["components"].pop("securitySchemes", None)
     parameters = told["components"].setdefault("parameters", {})
@@ -53,8 +78,21 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
             if method in METHODS:
                 operation.pop("security", None)
                 operation["parameters"] = [*refs, *operation.get("parameters", [])]
+                _tell_who_calls(operation["responses"])
     _only_links_within(told)
     return told
+
+
+def _tell_who_calls(responses: dict[str, Any]) -> None:
+    """Instead of what tokens may bring: nobody is asked to sign in here."""
+    responses.pop("401", None)
+    for status, codes in PROBLEMS.items():
+        content = responses.get(status, {}).get("content", {}).get(MEDIA_TYPE, {})
+        examples = content.get("examples", {}) | {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+        responses[status] = {
+            "description": f"Problem: {', '.join(examples)}",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}, "examples": examples}},
+        }
 
 
 def _only_links_within(told: dict[str, Any]) -> None:

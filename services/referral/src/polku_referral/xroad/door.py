@@ -15,6 +15,7 @@ from polku_referral.audit import Audit, Look, as_id
 from polku_referral.directory import Directory
 from polku_referral.door.refusals import Refusals
 from polku_referral.model.xroad import UNKNOWABLE, Message, member_of, message_of
+from polku_referral.xroad.description import ELSEWHERE
 from polku_referral.xroad.members import Member, Members
 from polku_runtime.access import Principal
 from polku_runtime.trouble import is_infrastructure
@@ -25,10 +26,11 @@ from polku_web.problems import Problem
 
 OPENS = ("/referral/api/v1/", "/openapi.json", "/problems")
 """Where a member may come. What the app has for its operator and for browsers is not there."""
+NOT_HERE = ("/referral/api/v1/openapi.json", "/referral/api/v1/docs")
+"""Of those: the API as it is elsewhere, with tokens. Here it is described by `/openapi.json`."""
 REFUSED = 400
 CALLED, NOT_LET_IN = "x-road", "x-road-refused"
 """Names of actions in the audit trail."""
-NOWHERE = "/referral/api/v1/-"
 NOBODYS = "-"
 """No member's name."""
 
@@ -81,8 +83,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         message = self._take(scope)
-        if not scope["path"].startswith(OPENS):
-            scope["path"], scope["raw_path"] = NOWHERE, NOWHERE.encode()
+        if not scope["path"].startswith(OPENS) or scope["path"] in NOT_HERE:
+            scope["path"], scope["raw_path"] = ELSEWHERE, ELSEWHERE.encode()
 
         is_command, is_lost = scope["method"] not in SAFE_METHODS, False
 
