@@ -9,5 +9,6 @@ from tests.installation import Installation, installed
 
 @pytest.fixture(scope="session")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("troubled") / "data") as running:
+    webhooks = {"POLKU_WEBHOOK_ALLOW": "127.0.0.1", "POLKU_WEBHOOK_TIMEOUT": "2"}
+    with installed(tmp_path_factory.mktemp("troubled") / "data", **webhooks) as running:
         yield running

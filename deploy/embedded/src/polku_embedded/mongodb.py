@@ -9,6 +9,10 @@ from polku_embedded.ports import listens
 from polku_embedded.tools import mongod
 
 SET = "rs0"
+ABANDONED_S = 5
+"""How long a transaction may be open. Ours take milliseconds; one whose process was killed holds what it has written
+until mongod ends it (which it looks for every half of this), and whoever needs the same documents waits as long.
+"""
 NOT_YET_INITIALIZED = 94
 
 
@@ -31,6 +35,8 @@ def command(data: Path, port: int) -> list[str]:
         "512",
         "--setParameter",
         "diagnosticDataCollectionEnabled=false",
+        "--setParameter",
+        f"transactionLifetimeLimitSeconds={ABANDONED_S}",
         "--quiet",
     ]
 

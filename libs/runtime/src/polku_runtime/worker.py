@@ -14,7 +14,7 @@ from polku_runtime.effects import Effects
 from polku_runtime.journal import MongoJournal
 from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
-from polku_runtime.mongo import Client, Database, Document
+from polku_runtime.mongo import LIFETIME, LIFETIME_S, Client, Database, Document, transaction_lifetime
 from polku_runtime.outcomes import Apply
 from polku_runtime.publisher import KafkaPublisher
 from polku_runtime.relay import Relay
@@ -114,6 +114,7 @@ class Worker:
         wake = asyncio.Event()
         outboxes = [collection.name for collection in self.relay.collections]
         await self._patiently(self._indexes)
+        await self._patiently(self._lifetime)
         if not outboxes:
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as group:
@@ -133,6 +134,11 @@ class Worker:
     async def _indexes(self) -> None:
         await self.journal.create_indexes()
         await self.prepare()
+
+    async def _lifetime(self) -> None:
+        seconds = await transaction_lifetime(self.client)
+        if seconds is not None and seconds > LIFETIME_S:
+            log.warning("who is killed holds others up for long", extra={"service": self.service, LIFETIME: seconds})
 
     async def _patiently(self, begin: Callable[[], Awaitable[None]]) -> None:
         """Tries until the infrastructure answers; other errors end the worker."""
