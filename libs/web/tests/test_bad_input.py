@@ -41,6 +41,38 @@ async def test_a_body_that_cannot_be_read_is_400(web: AsyncClient, sent: bytes) 
     assert CANARY not in answer.text
 
 
+async def test_a_byte_order_mark_is_named(web: AsyncClient) -> None:
+    answer = await web.post(URL, content=b"\xef\xbb\xbf" + body(), headers=HEADERS | {"accept-language": "en"})
+    assert (answer.status_code, "byte order mark" in answer.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "pointers"),
+    [
+        ("limit=3", []),
+        ("limit=3&lang=sv", []),
+        ("limt=3", ["/limt"]),
+        ("limit=3&limit=4", ["/limit"]),
+        ("page=1&Limit=3&limit=3", ["/page", "/Limit"]),
+        (f"limit=3&{CANARY}%20a=1", ["/…"]),
+    ],
+)
+async def test_a_query_says_what_is_known_and_once(web: AsyncClient, query: str, pointers: list[str]) -> None:
+    """What is misspelt is not passed over: `dryrun` must not do what `dry_run` would only have tried."""
+    answer = await web.get(f"{URL}?{query}", headers=HEADERS)
+    assert answer.status_code == (422 if pointers else 200)
+    errors = answer.json().get("errors", [])
+    assert [(error["pointer"], error["in"]) for error in errors] == [(pointer, "query") for pointer in pointers]
+    assert CANARY not in answer.text
+
+
+async def test_a_slash_at_the_end_leads_nowhere_else(web: AsyncClient) -> None:
+    """No redirect, which would take a token along to whatever host and scheme the server believes in."""
+    answer = await web.get(f"{URL}/", headers=HEADERS | {"accept-language": "en"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    assert "slash" in answer.json()["detail"]
+
+
 NOT_ACCEPTABLE = {
     "NUL": (body(r'{"given_names": "a\u0000b"}'), "/person/given_names", "bad-character"),
     "lone high surrogate": (body(r'{"given_names": "\ud83d"}'), "/person/given_names", "bad-character"),

@@ -52,6 +52,12 @@ async def test_a_token_needs_the_scope(web: AsyncClient) -> None:
     assert answer.status_code == 200
 
 
+async def test_a_machine_where_people_sign_in(web: AsyncClient) -> None:
+    """401 would send it for a new token, again and again."""
+    answer = await web.get("/demo/", headers={"authorization": "Bearer good", "accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
 async def post(web: AsyncClient, csrf: str | None, **headers: str) -> Response:
     data = {"name": "Aino"} | ({} if csrf is None else {"csrf": csrf})
     return await web.post("/demo/things", data=data, headers=COORDINATOR | headers)

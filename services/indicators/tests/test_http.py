@@ -107,7 +107,7 @@ async def test_machines_see_figures_and_never_persons(web, door):
     auth = {"authorization": "Bearer good"}
     door.machine = Principal(kind="client", id="c1", scopes=frozenset({"figures:read"}))
     assert (await web.get(f"{BASE}/figures", headers=auth)).status_code == 200
-    assert (await web.get(f"{BASE}/figures/EECO01/members", headers=auth)).status_code == 401
+    assert (await web.get(f"{BASE}/figures/EECO01/members", headers=auth)).status_code == 403
     assert (await web.get(f"{BASE}/figures", headers={"authorization": "Bearer bad"})).status_code == 401
     door.machine = Principal(kind="client", id="c1", scopes=frozenset({"referrals:write"}))
     assert (await web.get(f"{BASE}/figures", headers=auth)).status_code == 403

@@ -1,5 +1,6 @@
 """Who may come in, over HTTP: every command that the pages offer, under the same rights."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
+
+from polku_events.refusals import Refused
+from polku_referral.admin.admin import NOT_MADE, Admin
+from polku_runtime.aggregates import LostRace
 
 from .conftest import Person, Sender, SignIn
 from .material import COACH, COORDINATOR, COUNTY, MANAGER, NOBODY, REFERRER, TOWN
@@ -43,7 +48,7 @@ async def test_the_rights_are_those_of_the_pages(sign_in: SignIn, sender: Sender
         for method, address in (("GET", PLACE), ("GET", HERE), ("GET", f"{HERE}/clients"), ("POST", PLACE)):
             assert (await me.call(method, address)).status_code == 403, (staff_id, method, address)
     assert (await (await sign_in(None)).get(PLACE)).status_code == 401
-    assert (await sender.http.get(PLACE, headers=sender.headers)).status_code == 401  # a machine is nobody here
+    assert (await sender.http.get(PLACE, headers=sender.headers)).status_code == 403  # a machine is nobody here
 
 
 async def test_an_organisation_from_its_beginning_to_its_end(keeper: Keeper) -> None:
@@ -182,6 +187,39 @@ async def test_a_client_of_before_there_were_versions(app: FastAPI, keeper: Keep
     assert [one["type"] for one in kept["outbox"]] == ["polku.client.changed.v1"]
     assert "pending_since" in kept
     assert (await sender.sign_on()).status_code == 401
+
+
+async def test_a_private_key_is_refused_and_not_repeated(keeper: Keeper, sender: Sender) -> None:
+    key = ECKey.generate_key("P-256").as_dict(private=True)
+    for address, version in ((f"{HERE}/clients", None), (f"{HERE}/clients/{sender.client_id}/keys", 1)):
+        sent = {"public_key": json.dumps(key)} | ({"scopes": ["referrals:read"]} if version is None else {})
+        answer = await keeper.call("POST", address, sent, version)
+        assert answer.status_code == 422
+        assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [
+            ("/public_key", "private-key")
+        ]
+        assert str(key["d"]) not in answer.text
+
+
+async def test_a_change_that_lost_a_race_says_so_in_the_trail(app: FastAPI, keeper: Keeper, sender: Sender) -> None:
+    """The row of a change is written before it: a second one tells that it came to nothing."""
+    admin: Admin = app.state.admin
+    done = await asyncio.gather(
+        *(admin.revoke(None, sender.client_id, None) for _ in range(4)),
+        *(admin.change_organisation(None, TOWN, None, {"name": f"N{number}"}) for number in range(4)),
+        return_exceptions=True,
+    )
+    failed = [one for one in done if isinstance(one, BaseException)]
+    assert failed
+    assert all(isinstance(one, LostRace | Refused) for one in failed)
+    rows = [row async for row in app.state.database["audit"].find({"about": {"$in": [sender.client_id, TOWN]}})]
+    for action, about in (("client-revoked", sender.client_id), ("organisation-changed", TOWN)):
+        said = sum(row["action"] == action for row in rows)
+        taken_back = sum(row["action"] == NOT_MADE and row["detail"] == action for row in rows)
+        versions = await app.state.database["clients" if about == sender.client_id else "organisations"].find_one(
+            {"_id": about}
+        )
+        assert said - taken_back == versions["version"] - 1
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ async def test_a_machine_commands_nothing_and_reads_no_person(sender: Sender) ->
         await sender.http.get(f"{at}/person", headers=sender.headers),
         await sender.http.get(f"{API}/names?person=x", headers=sender.headers),
     ):
-        assert answer.status_code == 401
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
 async def test_the_person_behind_a_referral(sender: Sender, sign_in: SignIn, desk: Desk) -> None:

@@ -59,7 +59,7 @@ async def test_who_keeps_maps(sign_in: SignIn, sender: Sender) -> None:
         me = await sign_in(who)
         assert (await me.get(AT)).status_code == status
         assert (await put(me, MAP, 0)).status_code == status
-    assert (await sender.get(f"/organisations/{TOWN}/codes")).status_code == 401
+    assert (await sender.get(f"/organisations/{TOWN}/codes")).status_code == 403
     assert (await put(await sign_in(MANAGER), MAP, 0, f"{API}/organisations/{NOBODY}/codes")).status_code == 404
 
 

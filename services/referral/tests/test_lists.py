@@ -37,12 +37,23 @@ async def test_lists_by_cursor(sender: Sender, sign_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["after=x", "after=WyJhIiwiYiIsImMiXQ", "limit=0", "limit=1000", "limit=x", "state=lost"]
+    "query",
+    [
+        "after=x",
+        "after=WyJhIiwiYiIsImMiXQ",
+        "limit=0",
+        "limit=1000",
+        "limit=x",
+        "state=lost",
+        "changed_since=2026-03-01",
+    ],
 )
 async def test_lists_asked_for_wrongly(sender: Sender, query: str) -> None:
     answer = await sender.get(f"/referrals?{query}")
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["in"] == "query"
+    (error,) = answer.json()["errors"]
+    assert (error["in"], error["pointer"]) == ("query", "/" + query.partition("=")[0])
+    assert "state" not in query or "withdrawal-requested" in error["message"]
 
 
 async def test_a_cursor_of_another_list(sender: Sender) -> None:

@@ -5,6 +5,7 @@ finite numbers that fit 64 bits, no NUL and no half of a surrogate pair, not dee
 """
 
 import asyncio
+import codecs
 import json
 import math
 import re
@@ -54,7 +55,12 @@ class _Unrepresentable:
 
 
 def check_target(scope: Scope) -> None:
-    """Refuses an address with a NUL or bytes that are not UTF-8. Raises Problem 400."""
+    """Refuses an address with a NUL or bytes that are not UTF-8, and one of the API that ends with a slash.
+
+    A redirect would have to know by which name and scheme the caller came, and take a token along. Raises Problem.
+    """
+    if scope["path"].endswith("/") and "/api/" in scope["path"]:
+        raise Problem(404, "not-found", msg("Addresses of the API end without a slash."))
     raw = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string", b"")
     if b"%" not in raw and b"%" not in query and raw.isascii():
@@ -123,7 +129,7 @@ def read_json(body: bytes) -> Any:
     except RecursionError:
         raise too_deep() from None
     except ValueError:
-        raise not_json() from None
+        raise not_json(body) from None
     errors = [error for _, error in zip(range(20), _faults(value, []), strict=False)]
     if errors:
         raise Problem(422, "invalid", errors=errors)
@@ -217,7 +223,9 @@ def not_utf8() -> Problem:
     return Problem(400, "malformed", msg("The body is not valid UTF-8."))
 
 
-def not_json() -> Problem:
+def not_json(body: bytes = b"") -> Problem:
+    if body.startswith(codecs.BOM_UTF8):  # some platforms write it before everything, and no editor shows it
+        return Problem(400, "malformed", msg("The body begins with a byte order mark: send UTF-8 without it."))
     return Problem(400, "malformed", msg("The body is not valid JSON."))
 
 

@@ -20,6 +20,7 @@ from polku_runtime.access import Principal
 from polku_web.i18n import msg
 from polku_web.limits import spend
 from polku_web.problems import Problem
+from polku_web.queries import check_query
 
 Dependency = Callable[[Request], Awaitable[Principal]]
 
@@ -68,13 +69,16 @@ class Door(Protocol):
 def staff(*roles: str) -> Dependency:
     """A signed-in person with one of `roles` (any, when none is named).
 
-    Nobody signed in: 401 (pages go to the sign-in page). Another role: 403. An unsafe method without
+    Nobody signed in: 401 (pages go to the sign-in page). Another role, or a machine: 403. An unsafe method without
     the session's own token, or from another site: 403.
     """
 
     async def dependency(request: Request) -> Principal:
         visit = await visit_of(request)
         if visit is None:
+            if await _machine(request) is not None:
+                # Not 401: a new token would change nothing.
+                raise Problem(403, "forbidden", msg("This is for people who have signed in, not for machines."))
             raise not_signed_in()
         if request.method not in SAFE_METHODS:
             await _check_origin_and_token(request, visit)
@@ -86,16 +90,18 @@ def staff(*roles: str) -> Dependency:
 
 
 def client(*scopes: str) -> Dependency:
-    """A machine client whose token carries all of `scopes`: else 401 or 403; 429 when it asks too much."""
+    """A machine client whose token carries all of `scopes`: else 401 or 403; 429 when it asks too much.
+
+    What its query says is known there and said once, else 422.
+    """
 
     async def dependency(request: Request) -> Principal:
-        token = _bearer(request)
-        principal = await _door(request).client(token) if token else None
+        principal = await _machine(request)
         if principal is None:
             raise not_signed_in()
-        await spend(request, principal.id)
         if not principal.scopes.issuperset(scopes):
             raise Problem(403, "insufficient-scope", headers={"www-authenticate": _challenge(scopes)})
+        check_query(request)
         request.state.principal = principal
         return principal
 
@@ -178,6 +184,15 @@ async def _check_origin_and_token(request: Request, visit: Visit) -> None:
 
 def _token(key: bytes, session: str) -> str:
     return hmac.new(key, b"polku-csrf:" + session.encode(), hashlib.sha256).hexdigest()
+
+
+async def _machine(request: Request) -> Principal | None:
+    """Whose token it is; None for none that holds. Raises Problem 429."""
+    token = _bearer(request)
+    principal = await _door(request).client(token) if token else None
+    if principal is not None:
+        await spend(request, principal.id)
+    return principal
 
 
 def _bearer(request: Request) -> str:

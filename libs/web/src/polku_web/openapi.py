@@ -163,7 +163,7 @@ def _problems(operation: Schema, entry: Entry | None, path: str, method: str) ->
     if entry is not None:
         found |= {"not-signed-in"}
         if entry.scopes is not None:
-            found |= {"too-many-requests"} | ({"insufficient-scope"} if entry.scopes else set())
+            found |= {"too-many-requests", "invalid"} | ({"insufficient-scope"} if entry.scopes else set())
         if entry.roles is not None:
             found |= {"forbidden"} if entry.roles else set()
             found |= set() if method in SAFE_METHODS else {"csrf", "cross-site"}

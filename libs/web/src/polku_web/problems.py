@@ -164,6 +164,8 @@ def _error(error: Mapping[str, Any]) -> Error:
         where, path = "body", [where, *path]
     code = error["type"].replace("_", "-")
     limits = {key: value for key, value in (error.get("ctx") or {}).items() if key in _LIMITS}
+    if code == "literal-error":
+        limits = {"values": ", ".join(re.findall(r"'([^']+)'", error["ctx"]["expected"]))}
     return Error(pointer(path), code, _message(error, limits), where)
 
 
@@ -177,8 +179,8 @@ def _message(error: Mapping[str, Any], limits: Mapping[str, Any]) -> Message | s
     return str(error["msg"]) if own else msg("This value is not valid.")
 
 
-_LIMITS = ("min_length", "max_length", "ge", "le")
-"""What a message may say: limits from our own models, never what was sent."""
+_LIMITS = ("min_length", "max_length", "ge", "le", "values")
+"""What a message may say: limits and values from our own models, never what was sent."""
 
 _MESSAGES = {
     "missing": msg("This is required."),
@@ -205,7 +207,7 @@ _MESSAGES = {
     "datetime_parsing": msg("This must be a time with its offset (RFC 3339)."),
     "timezone_aware": msg("This must be a time with its offset (RFC 3339)."),
     "enum": msg("This is not one of the known values."),
-    "literal_error": msg("This is not one of the known values."),
+    "literal_error": msg("This is none of the known values: %(values)s."),
     "greater_than_equal": msg("Too small: at least %(ge)s."),
     "less_than_equal": msg("Too large: at most %(le)s."),
     "string_pattern_mismatch": msg("This does not have the right form."),

@@ -29,7 +29,7 @@ MAX_NAMES = 100
 KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,100})"?')
 router = APIRouter(prefix=BASE, tags=["referrals"])
 
-Late = Literal["late"]
+Standing = Literal[State, "late"]
 Whose = Literal["own", "all"]
 Sender = Annotated[Principal, Depends(client("referrals:write"))]
 Reader = Annotated[Principal, Depends(staff_or_client(roles=(*PROJECT, "referrer"), scopes=("referrals:read",)))]
@@ -81,7 +81,7 @@ async def list_referrals(
     who: Reader,
     desk: AtDesk,
     part: Annotated[Window, Depends(window)],
-    state: Annotated[State | Late | None, Query(description="`late`: not answered in time, and still waiting")] = None,
+    state: Annotated[Standing | None, Query(description="`late`: not answered in time, and still waiting")] = None,
     external_id: Annotated[str | None, Query(max_length=100)] = None,
     whose: Annotated[Whose, Query(description="Those in the reader's own case-load, or all")] = "all",
 ) -> ReferralList:
