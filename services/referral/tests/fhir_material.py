@@ -2,10 +2,25 @@
 
 from typing import Any
 
+from fhirclient.models.bundle import Bundle
+from fhirclient.models.capabilitystatement import CapabilityStatement
+from fhirclient.models.operationoutcome import OperationOutcome
+from fhirclient.models.servicerequest import ServiceRequest
+from fhirclient.models.task import Task
+
 from polku_referral.fhir import codes
 from polku_referral.fhir.codes import Own
 
 from .material import ORIGIN, TOWN, body
+
+R4 = {
+    "ServiceRequest": ServiceRequest,
+    "Task": Task,
+    "Bundle": Bundle,
+    "OperationOutcome": OperationOutcome,
+    "CapabilityStatement": CapabilityStatement,
+}
+"""Another library's definitions, made from R4 (4.0.1); in strict mode they refuse what R4 does not know or misses."""
 
 FHIR = "/referral/fhir/r4"
 OWN = Own(f"{ORIGIN}/fhir")

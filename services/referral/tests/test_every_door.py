@@ -57,7 +57,7 @@ class Told(NamedTuple):
     status: int
     code: str
     faults: frozenset[tuple[str, str]]
-    """Place and code of each; FHIR's places are its own (test_fhir_door)."""
+    """Place and code of each; FHIR's places are its own (test_fhir_refusals)."""
 
 
 @pytest.fixture

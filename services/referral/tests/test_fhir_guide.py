@@ -8,8 +8,8 @@ from typing import Any
 from polku_referral.fhir import codes
 
 from .conftest import Sender
+from .fhir_asking import ask
 from .material import ORIGIN
-from .test_fhir_door import ask
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "fhir.md").read_text("utf-8")
 

@@ -139,7 +139,7 @@ def create_api(
         effects=used,
         fetch_keys=fetch_keys,
         on_refused=on_refused,
-        allowances={**batch_api.ALLOWANCES, **import_api.ALLOWANCES},
+        allowances={**batch_api.ALLOWANCES, **import_api.ALLOWANCES, **fhir_api.ALLOWANCES},
     )
 
 

@@ -25,7 +25,7 @@ from polku_runtime.mongo import Database, Document, only_duplicates
 REFERRALS = "referrals"
 PERSONS = "persons"
 NOT_TESTS: Mapping[str, Any] = {"$ne": True}
-OLD_INDEXES = ("external_id", "idempotency_key")
+OLD_INDEXES = ("external_id", "idempotency_key", "organisation_id_1_state_1", "organisation_id_1_changed_at_1")
 INDEX_NOT_FOUND = 27
 NOBODYS: Mapping[str, Any] = {"_id": {"$in": []}}
 
@@ -147,8 +147,13 @@ class Repository:
         )
         await _drop_old_indexes(self.database)
         await referrals.create_index([("programme", ASCENDING), ("state", ASCENDING), ("answer_due", ASCENDING)])
-        await referrals.create_index([("organisation_id", ASCENDING), ("state", ASCENDING)])
-        await referrals.create_index([("organisation_id", ASCENDING), ("changed_at", ASCENDING)])
+        # What a sender's referrals have become, in the order of their changes; `test` spares a look at the documents.
+        changes = [("changed_at", ASCENDING), ("_id", ASCENDING), ("test", ASCENDING)]
+        await referrals.create_index([("organisation_id", ASCENDING), *changes], name="sent_changes")
+        await referrals.create_index(
+            [("organisation_id", ASCENDING), ("state", ASCENDING), *changes], name="sent_state_changes"
+        )
+        await _date_changes(self.database)
         for day in ("answer_due", "sender_due"):  # by these the clock finds those whose day has come
             await referrals.create_index([("state", ASCENDING), ("reminded", ASCENDING), (day, ASCENDING)])
         await referrals.create_index([("state", ASCENDING), ("expires_on", ASCENDING)])
@@ -262,8 +267,16 @@ class Repository:
         return Known(self.persons.load(row), Binary(bytes(row["key"]), 4), row["sealed"])
 
 
+async def _date_changes(database: Database) -> None:
+    """Referrals from before `changed_at` get it from their history: a search by it would pass them over."""
+    # The organisation is named for the index alone: by it those without the date are found at once, or that none is.
+    undated = {"organisation_id": {"$gt": ""}, "changed_at": None}
+    last = {"$ifNull": [{"$last": "$history.at"}, "$received_at"]}
+    await database[REFERRALS].update_many(undated, [{"$set": {"changed_at": last}}])
+
+
 async def _drop_old_indexes(database: Database) -> None:
-    """Those of databases from before there were trials: in them a trial and a real referral would clash."""
+    """Those that others have replaced: in the oldest a trial and a real referral would clash."""
     for name in OLD_INDEXES:
         try:
             await database[REFERRALS].drop_index(name)

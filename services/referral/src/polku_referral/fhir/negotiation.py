@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from polku_web.i18n import msg
 from polku_web.problems import Problem
 
 FORMATS = ("json", "application/json", "application/fhir+json", "text/json", "application/json+fhir")
@@ -9,19 +10,31 @@ WIDER = ("*/*", "application/*", "text/*")
 
 
 async def acceptable(request: Request) -> None:
-    """Raises Problem 406 when neither `_format`, which goes first, nor `Accept` leaves room for JSON of R4."""
+    """Raises Problem 406 when neither `_format`, which goes first, nor `Accept` leaves room for JSON of R4, and 415
+    when the body is of another FHIR than R4.
+    """
     asked = request.query_params.get("_format")
     wanted = asked.replace(" ", "+") if asked else request.headers.get("accept") or "*/*"
     if not any(_is_ours(one) for one in wanted.split(",")):
         raise Problem(406, "not-acceptable")
+    if not _is_r4(_stated(request.headers.get("content-type", ""))):
+        raise Problem(415, "unsupported-media-type", msg("Send the resources of FHIR 4.0."))
 
 
 def _is_ours(wanted: str) -> bool:
-    media, *parameters = (part.strip().lower() for part in wanted.split(";"))
-    stated = dict(part.partition("=")[::2] for part in parameters)
+    stated = _stated(wanted)
     try:
         refused = float(stated.get("q", "1")) == 0
     except ValueError:
         refused = False
-    version = stated.get("fhirversion", "4.0").strip('"')
-    return media in FORMATS + WIDER and not refused and version in ("4.0", "4.0.1")
+    return wanted.partition(";")[0].strip().lower() in FORMATS + WIDER and not refused and _is_r4(stated)
+
+
+def _stated(media: str) -> dict[str, str]:
+    """The parameters of a media type, by name in small letters."""
+    parameters = (part.partition("=") for part in media.lower().split(";")[1:])
+    return {name.strip(): value.strip(' "') for name, _, value in parameters}
+
+
+def _is_r4(stated: dict[str, str]) -> bool:
+    return stated.get("fhirversion", "4.0") in ("4.0", "4.0.1")

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import format_datetime
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Header
 from starlette.requests import Request
@@ -14,14 +14,17 @@ from polku_events.refusals import Refused
 from polku_referral import sending
 from polku_referral.api.referrals import AtDesk
 from polku_referral.desk import Desk
-from polku_referral.fhir import outcomes, search
+from polku_referral.fhir import criteria, outcomes, search
+from polku_referral.fhir.answers import after_change, answer, entry, preferred
 from polku_referral.fhir.capability import capability
+from polku_referral.fhir.criteria import STATUS_SYSTEMS
 from polku_referral.fhir.models import written
 from polku_referral.fhir.negotiation import acceptable
-from polku_referral.fhir.outcomes import BASE, MEDIA_TYPE, own_of
-from polku_referral.fhir.reading import Told, read
+from polku_referral.fhir.outcomes import BASE, own_of
+from polku_referral.fhir.reading import read
+from polku_referral.fhir.told import Told
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
-from polku_referral.fhir.writing import Resource, Writer
+from polku_referral.fhir.writing import Writer
 from polku_referral.model.referral import Referral
 from polku_referral.repository import scope_of
 from polku_referral.submission import Submission, sha256
@@ -30,7 +33,9 @@ from polku_referral.wire import ReferralIn, ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
+from polku_web.bodies import Allowance, not_utf8
 from polku_web.doors import client, expected_version
+from polku_web.edge import DATABASE_SECONDS
 from polku_web.paging import Window, page
 from polku_web.problems import Error, Problem, from_validation
 
@@ -39,6 +44,8 @@ router = APIRouter(prefix=BASE, include_in_schema=False, dependencies=[Depends(a
 Sender = Annotated[Principal, Depends(client("referrals:write"))]
 Reader = Annotated[Principal, Depends(client("referrals:read"))]
 Sent = Mapping[str, Any]
+FORM = "application/x-www-form-urlencoded"
+ALLOWANCES = {f"{BASE}/{kind}/_search": Allowance((FORM,), 16 * 1024, DATABASE_SECONDS) for kind in STATUS_SYSTEMS}
 TAKEN_BACK = ("accepted", "withdrawal-requested", "concluded")
 """States in which the sender asks for what it could take back before."""
 
@@ -62,7 +69,7 @@ async def writer_for(request: Request) -> Writer:
 async def metadata(request: Request) -> Response:
     """What this door can do, for everybody."""
     origin = request.app.state.settings.base_url
-    return _answer(capability(origin, origin + BASE))
+    return answer(capability(origin, origin + BASE))
 
 
 @router.post("/ServiceRequest")
@@ -74,7 +81,7 @@ async def create(
     sent = await _sent(request, "ServiceRequest")
     shown, is_new = await _taken(request, who, desk, writer, sent, lambda _: if_none_exist)
     headers = {"location": f"{writer.base}/ServiceRequest/{shown.id}"}
-    return _answer(writer.order(shown), shown, 201 if is_new else 200, headers)
+    return after_change(request, writer.order(shown), shown, 201 if is_new else 200, headers)
 
 
 @router.post("/ServiceRequest/$validate")
@@ -90,7 +97,7 @@ async def validate(request: Request, who: Sender, desk: AtDesk) -> Response:
         if problem.status != 422:
             raise
         return outcomes.answer(request, problem, 200)
-    return _answer(outcomes.all_well())
+    return answer(outcomes.all_well())
 
 
 @router.post("")
@@ -101,8 +108,9 @@ async def transaction(request: Request, who: Sender, desk: AtDesk) -> Response:
     sent = await _sent(request, "Bundle")
     shown, is_new = await _taken(request, who, desk, writer, sent, _condition)
     kept = {"ServiceRequest": writer.order(shown), "Task": writer.task(shown)}
-    entry = [_entry(kept.get(one["resource"]["resourceType"]), shown, is_new, writer.base) for one in sent["entry"]]
-    return _answer({"resourceType": "Bundle", "type": "transaction-response", "entry": entry})
+    kinds, wish = [one["resource"]["resourceType"] for one in sent["entry"]], preferred(request)
+    told = [entry(kept.get(kind), shown, is_new, writer.base, wish) for kind in kinds]
+    return answer({"resourceType": "Bundle", "type": "transaction-response", "entry": told})
 
 
 @router.get("/ServiceRequest/{referral_id}")
@@ -111,26 +119,28 @@ async def one_order(request: Request, who: Reader, desk: AtDesk, referral_id: st
     writer = await writer_for(request)
     kept = await desk.find(who, referral_id)
     shown = await desk.shown(who, kept.referral, receipt=await desk.receipt(kept))
-    return _answer(writer.order(shown), shown)
+    return answer(writer.order(shown), shown)
 
 
 @router.get("/Task/{referral_id}")
 async def one_task(request: Request, who: Reader, desk: AtDesk, referral_id: str) -> Response:
     """Where it stands. `ETag` holds the version that an update takes in `If-Match`."""
     writer = await writer_for(request)
-    kept = await desk.find(who, referral_id)
-    shown = await desk.shown(who, kept.referral, messages=await desk.messages(who, kept))
-    return _answer(writer.task(shown), shown)
+    shown = await _with_messages(desk, who, referral_id)
+    return answer(writer.task(shown), shown)
 
 
 @router.get("/ServiceRequest")
+@router.post("/ServiceRequest/_search")
 async def find_orders(request: Request, who: Reader, desk: AtDesk) -> Response:
+    """As find_tasks."""
     return await _found("ServiceRequest", request, who, desk)
 
 
 @router.get("/Task")
+@router.post("/Task/_search")
 async def find_tasks(request: Request, who: Reader, desk: AtDesk) -> Response:
-    """What has changed since: by `_lastUpdated`, oldest change first."""
+    """What has changed since: by `_lastUpdated`, oldest change first. As a form it says what the address would."""
     return await _found("Task", request, who, desk)
 
 
@@ -139,12 +149,11 @@ async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: 
     """The sender takes the referral back, asks for it, or answers a question. Raises Problem 412 after a lost race."""
     writer = await writer_for(request)
     sent = await _sent(request, "Task")
-    kept = await desk.find(who, referral_id)
-    shown = await desk.shown(who, kept.referral, messages=await desk.messages(who, kept))
+    shown = await _with_messages(desk, who, referral_id)
     seen = _seen(request, sent)
     wish, told = wish_of(sent, writer.own, shown, seen)
     if sent.get("id") != referral_id:
-        raise Problem(422, "invalid", errors=[_unlike("/id")])
+        raise Problem(400, "invalid", errors=[_unlike("/id")])  # the status is FHIR's own
     if seen == shown.version:
         present = json.loads(written(writer.task(shown)))
         refuse_other_changes(sent, present)
@@ -154,9 +163,14 @@ async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: 
         raise Problem(412, "lost-race")
     if wish is not None:
         with _refusals(told):
-            after = await _command(desk, who, shown, seen, wish)
-        shown = await desk.shown(who, after)
-    return _answer(writer.task(shown), shown)
+            await _command(desk, who, shown, seen, wish)
+        shown = await _with_messages(desk, who, referral_id)
+    return after_change(request, writer.task(shown), shown)
+
+
+async def _with_messages(desk: Desk, who: Principal, referral_id: str) -> ReferralOut:
+    kept = await desk.find(who, referral_id)
+    return await desk.shown(who, kept.referral, messages=await desk.messages(who, kept))
 
 
 async def _command(desk: Desk, who: Principal, shown: ReferralOut, seen: int, wish: Wish) -> Referral:
@@ -173,7 +187,7 @@ async def _taken(
     body, told = read(sent, writer.own, writer.organisation_id)
     condition = condition_of(sent)
     if condition is not None:
-        external_id = search.only_identifier(condition, writer)
+        external_id = criteria.only_identifier(condition, writer)
         found = await desk.listed(who, Window(None, 1), state=None, external_id=external_id) if external_id else None
         if found is not None and found.items:
             kept = await desk.find(who, found.items[0].id)
@@ -187,18 +201,30 @@ async def _submission(request: Request, who: Principal, desk: Desk, body: Referr
     return await desk.submission(who, body, raw_sha256=sha256(await request.body()), idempotency_key=None)
 
 
-async def _found(kind: search.Kind, request: Request, who: Principal, desk: Desk) -> Response:
+async def _found(kind: criteria.Kind, request: Request, who: Principal, desk: Desk) -> Response:
     writer = await writer_for(request)
-    asked = search.asked(kind, request.query_params, writer)
-    scope = scope_of(who)
-    rows = await desk.repository.where(scope, asked.filters + asked.beyond, asked.order, asked.part.fetch)
+    asked = search.asked(kind, [*request.query_params.multi_items(), *await _form(request)], writer)
+    scope, repository, address = scope_of(who), desk.repository, f"{writer.base}/{kind}"
+    total = await repository.count_where(scope, asked.filters) if asked.counted else None
+    links = {"self": asked.link(address)}
+    if asked.only_total:
+        return answer(writer.searchset([], total, links))
+    rows = await repository.where(scope, asked.filters + asked.beyond, asked.order, asked.part.fetch)
     part = page(rows, asked.part, lambda row: ((row.changed_at or row.received_at).isoformat(), row.id))
-    total = await desk.repository.count_where(scope, asked.filters) if asked.counted else None
-    links = {"self": asked.link(f"{writer.base}/{kind}")}
     if part.next is not None:
-        links["next"] = asked.link(f"{writer.base}/{kind}", part.next)
+        links["next"] = asked.link(address, part.next)
     write = writer.task if kind == "Task" else writer.order
-    return _answer(writer.searchset([write(await desk.shown(who, row)) for row in part.items], total, links))
+    return answer(writer.searchset([write(await desk.shown(who, row)) for row in part.items], total, links))
+
+
+async def _form(request: Request) -> search.Given:
+    """The parameters in the body of a search that is posted. Raises Problem 400."""
+    try:
+        return parse_qsl((await request.body()).decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise not_utf8() from None
+    except ValueError:
+        raise Problem(400, "malformed") from None
 
 
 async def _sent(request: Request, kind: str) -> dict[str, Any]:
@@ -220,26 +246,6 @@ def _condition(bundle: Sent) -> str | None:
     """`ifNoneExist` of the ServiceRequest's entry. bundle: one that was read."""
     requests = (entry["request"] for entry in bundle["entry"])
     return next((one.get("ifNoneExist") for one in requests if one["url"] == "ServiceRequest"), None)
-
-
-def _entry(resource: Resource | None, shown: ReferralOut, is_new: bool, base: str) -> Resource:
-    """What became of one entry. What the referral keeps of the others is not read back by any address."""
-    status = "201 Created" if is_new else "200 OK"
-    if resource is None:
-        return {"response": {"status": status}}
-    location = f"{base}/{resource['resourceType']}/{shown.id}"
-    told = {"status": status, "location": location, "etag": f'W/"{shown.version}"'}
-    return {"resource": resource, "response": {**told, "lastModified": resource["meta"]["lastUpdated"]}}
-
-
-def _answer(
-    resource: Resource, shown: ReferralOut | None = None, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    told = dict(headers or {})
-    if shown is not None:
-        told["etag"] = f'W/"{shown.version}"'
-        told["last-modified"] = format_datetime(shown.history[-1].at, usegmt=True)
-    return Response(written(resource), status, headers=told, media_type=MEDIA_TYPE)
 
 
 def _seen(request: Request, sent: Sent) -> int:

@@ -87,8 +87,8 @@ def _answers(task: Part, own: Own, shown: ReferralOut, seen: int) -> list[tuple[
         for one in task.parts("input")
         if (kind := one.part("type")) is not None and kind.coding(own.codes("task-input")) is not None
     ]
-    then = shown.history[min(seen, len(shown.history)) - 1].at
-    known = {said.text for said in shown.messages or () if said.at <= then}
+    steps = shown.history[:seen]
+    known = {said.text for said in shown.messages or () if steps and said.at <= steps[-1].at}
     notes = [(note.take("text"), note.place("text")) for note in task.parts("note")]
     return given or [(text, place) for text, place in notes[-1:] if text not in known]
 

@@ -5,7 +5,7 @@ Made from what the JSON door would show the same reader, so that both show the s
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from polku_referral.fhir import codes
@@ -23,6 +23,7 @@ _REASONS: Mapping[str, str] = {
 """State → the list that its coded reason is of."""
 _EXPLAINED = {"question": "question", "waitlisted": "waitlist", "forwarded": "forward", "expired": ""}
 """States that Task.status does not tell apart: the state itself is the reason, in the words of that kind of message."""
+_SUBSETTED = {"system": codes.COMPLETENESS, "code": "SUBSETTED"}
 _DAYS = ("answer_due", "sender_due", "review_on", "starts_on")
 
 
@@ -72,19 +73,24 @@ class Writer:
             "focus": {"reference": f"ServiceRequest/{shown.id}"},
             "for": self._person(shown),
             **_unless_empty(executionPeriod=_period(shown.accepted_on, shown.concluded_on)),
-            "authoredOn": shown.received_at.isoformat(),
-            "lastModified": shown.history[-1].at.isoformat(),
+            "authoredOn": _instant(shown.received_at),
+            "lastModified": _instant(changed_at(shown)),
             "requester": self._requester(),
             "owner": {"display": self.label("programme", shown.programme)},
             **_unless_empty(note=self._notes(shown), output=self._output(shown)),
         }
 
     def searchset(self, resources: Sequence[Resource], total: int | None, links: Mapping[str, str]) -> Resource:
-        """What was found, with links to this part of it and to the next."""
+        """What was found, with links to this part of it and to the next. What it leaves out, the texts and receipts,
+        is in the answer for one.
+        """
         entry = [
             {
                 "fullUrl": f"{self.base}/{one['resourceType']}/{one['id']}",
-                "resource": one,
+                "resource": {
+                    **one,
+                    "meta": {**one["meta"], "tag": [{"system": codes.COMPLETENESS, "code": "SUBSETTED"}]},
+                },
                 "search": {"mode": "match"},
             }
             for one in resources
@@ -94,7 +100,7 @@ class Writer:
         return {"resourceType": "Bundle", "type": "searchset", **counted, "link": link, **_unless_empty(entry=entry)}
 
     def _identity(self, shown: ReferralOut) -> Resource:
-        meta = {"versionId": str(shown.version), "lastUpdated": shown.history[-1].at.isoformat()}
+        meta = {"versionId": str(shown.version), "lastUpdated": _instant(changed_at(shown))}
         identifier = {"system": self.own.referrals(self.organisation_id), "value": shown.external_id}
         return {"id": shown.id, "meta": meta, "identifier": [identifier]}
 
@@ -139,7 +145,7 @@ class Writer:
 
     def _notes(self, shown: ReferralOut) -> list[Resource]:
         return [
-            {"authorString": message.party, "time": message.at.isoformat(), "text": message.text}
+            {"authorString": message.party, "time": _instant(message.at), "text": message.text}
             for message in shown.messages or ()
         ]
 
@@ -148,6 +154,18 @@ class Writer:
             return []
         kind = {"coding": [{"system": self.own.codes("task-output"), "code": "outcome"}]}
         return [{"type": kind, "valueCodeableConcept": self._sent(shown, "outcome", "outcome", shown.outcome)}]
+
+
+def changed_at(shown: ReferralOut) -> datetime:
+    """When what is shown came to be. Referrals from before there was a history have none."""
+    return shown.history[-1].at if shown.history else shown.received_at
+
+
+def _instant(at: datetime) -> str:
+    """Always with milliseconds, since a search takes an instant for all the time that its digits leave open; always
+    with Z, since the plus of an offset is a blank in an address that was not encoded.
+    """
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _period(start: date | None, end: date | None) -> Resource | None:
