@@ -52,12 +52,12 @@ class Authority:
         self.certificate = folder / "ca.pem"
         self.certificate.write_bytes(made.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, hosts: Iterable[str] = LOOPBACK) -> Pair:
-        """A certificate for both ends of TLS. hosts: names and addresses that it stands for."""
+    def issue(self, name: str, hosts: Iterable[str] = LOOPBACK, lasts: timedelta = LASTS) -> Pair:
+        """A certificate for both ends of TLS. hosts: names and addresses that it stands for; ValueError for none."""
         key = ec.generate_private_key(ec.SECP256R1())
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         made = (
-            self._began(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
+            self._began(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, lasts)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
@@ -68,7 +68,9 @@ class Authority:
         _write_secret(pair.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return pair
 
-    def _began(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _began(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: timedelta = LASTS
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -77,7 +79,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + LASTS)
+            .not_valid_after(now + lasts)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )

@@ -5,9 +5,14 @@ from random import Random
 from typing import Literal, get_args
 
 FaultName = Literal["client-proxy", "server-proxy", "timeout", "duplicate", "lost-answer"]
-"""client-proxy, server-proxy: a security server fails before the provider hears anything. timeout: the provider is
-waited for in vain. duplicate: the provider hears the request twice. lost-answer: it answers, nobody hears it."""
 NAMES: tuple[FaultName, ...] = get_args(FaultName)
+MEANS: dict[FaultName, str] = {
+    "client-proxy": "the consumer's security server cannot reach the provider's; Polku hears nothing",
+    "server-proxy": "the provider's security server fails; Polku hears nothing",
+    "timeout": "the message does not reach Polku, and its answer is waited for in vain",
+    "duplicate": "Polku hears the request twice, and the second answer is passed on",
+    "lost-answer": "Polku has done it, and the caller does not hear of it",
+}
 
 Draw = Callable[[], FaultName | None]
 """The fault of the next message; None for none."""

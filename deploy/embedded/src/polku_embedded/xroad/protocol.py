@@ -60,10 +60,15 @@ def read_call(target: str, headers: Sequence[Header]) -> Call:
     named = [value for name, value in headers if name == "x-road-client"]
     if not named:
         raise Fault("Client.MissingHeader", "X-Road-Client is missing")
-    client = named[-1].split("/")
-    if len(client) not in CLIENT_PARTS:
-        raise Fault("Client.BadRequest", "X-Road-Client is not instance/class/member/subsystem")
-    return Call(identifier(client), service, "/" + "/".join(parts[SERVICE_PARTS:]) + question + query)
+    return Call(client_of(named[-1]), service, "/" + "/".join(parts[SERVICE_PARTS:]) + question + query)
+
+
+def client_of(text: str) -> str:
+    """The identifier of a subsystem, or of a whole member. Raises Fault when it is none."""
+    parts = text.split("/")
+    if len(parts) not in CLIENT_PARTS:
+        raise Fault("Client.BadRequest", "A client is instance/class/member/subsystem")
+    return identifier(parts)
 
 
 def identifier(parts: Iterable[str]) -> str:
@@ -85,8 +90,8 @@ def passed_on(headers: Sequence[Header]) -> list[Header]:
 
 
 def answered(headers: Sequence[Header]) -> list[Header]:
-    """Of an answer, what reaches the consumer. Its length and encoding are those of the body as it is sent on."""
-    dropped = REWRITTEN | ANSWERED | {"content-encoding"}
+    """Of an answer, what reaches the consumer. Its length, encoding and date are those of the body as it is sent on."""
+    dropped = REWRITTEN | ANSWERED | {"content-encoding", "date"}
     return [(name, value) for name, value in headers if name not in dropped]
 
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from polku_embedded.xroad.authority import Authority, Pair
-from polku_embedded.xroad.faults import Draw, in_turn
+from polku_embedded.xroad.faults import Draw, FaultName, in_turn
 from polku_embedded.xroad.message_log import MessageLog
 from polku_embedded.xroad.protocol import Call, Fault, answered, passed_on, read_call, request_hash
 
@@ -25,7 +25,7 @@ TIMEOUT_S = 30.0
 class Network:
     """What both servers know. services: identifier → address of the provider; members: who has a right to call them.
 
-    tls: the provider's server's own. new_id: of messages and requests.
+    tls: the provider's server's own. new_id: of messages and requests. tell: hears a line about each call.
     """
 
     services: Mapping[str, str]
@@ -35,6 +35,7 @@ class Network:
     draw: Draw = field(default_factory=in_turn)
     timeout: float = TIMEOUT_S
     new_id: Callable[[], str] = lambda: str(uuid4())
+    tell: Callable[[str], None] = lambda _: None
 
 
 def trusting(authority: Authority, pair: Pair) -> ssl.SSLContext:
@@ -55,33 +56,39 @@ def create_simulator(network: Network) -> Starlette:
             yield
 
     async def call(request: Request) -> Response:
+        drawn = network.draw()
+        headers = [(name.lower(), value) for name, value in request.headers.items()]
+        if not any(name == "x-road-id" for name, _ in headers):
+            headers.append(("x-road-id", network.new_id()))
         try:
-            return await _consumer(network, request)
+            response = await _consumer(network, request, headers, drawn)
         except Fault as fault:
             body = {"type": fault.type, "message": fault.message, "detail": network.new_id()}
-            return JSONResponse(
+            response = JSONResponse(
                 body,
                 fault.status,
                 headers={"x-road-error": fault.type},
                 media_type="application/json;charset=utf-8",
             )
+        error, cause = response.headers.get("x-road-error", ""), f"fault {drawn}" if drawn else ""
+        told = (str(response.status_code), error, cause, f"X-Road-Id {dict(headers)['x-road-id']}")
+        network.tell(", ".join(filter(None, told)))
+        return response
 
     return Starlette(routes=[Route("/{path:path}", call, methods=list(METHODS))], lifespan=lifespan)
 
 
-async def _consumer(network: Network, request: Request) -> Response:
-    """The consumer's security server: reads the call, gives it an id, and checks the answer's hash."""
-    headers = [(name.lower(), value) for name, value in request.headers.items()]
+async def _consumer(
+    network: Network, request: Request, headers: list[tuple[str, str]], fault: FaultName | None
+) -> Response:
+    """The consumer's security server: reads the call, and checks the answer's hash."""
     target = request.scope["raw_path"].decode("ascii", "replace")
     query = request.url.query
     read = read_call(f"{target}?{query}" if query else target, headers)
-    fault = network.draw()
     if read.client not in network.members:
         raise Fault("Server.ClientProxy.UnknownMember", f"Client {read.client} not found")
     if fault == "client-proxy":
         raise Fault("Server.ClientProxy.NetworkError", "The provider's security server cannot be reached")
-    if not any(name == "x-road-id" for name, _ in headers):
-        headers.append(("x-road-id", network.new_id()))
     body = await request.body()
     said = {"id": dict(headers)["x-road-id"], "client": read.client, "service": read.service}
     network.log.write({**said, "side": "consumer", "kind": "request"}, _message(headers, body))
@@ -93,7 +100,7 @@ async def _consumer(network: Network, request: Request) -> Response:
 
 
 async def _provider(
-    network: Network, request: Request, read: Call, headers: list[tuple[str, str]], body: bytes, fault: str | None
+    network: Network, request: Request, read: Call, headers: list[tuple[str, str]], body: bytes, fault: FaultName | None
 ) -> Response:
     """The provider's security server: knows the service's address and who may call it."""
     base = network.services.get(read.service)
@@ -128,8 +135,10 @@ async def _provider(
 
 async def _ask(request: Request, address: str, headers: list[tuple[str, str]], body: bytes) -> httpx.Response:
     client: httpx.AsyncClient = request.app.state.client
+    # What is not ASCII is passed on as it came.
+    sent = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     try:
-        return await client.request(request.method, address, headers=headers, content=body)
+        return await client.request(request.method, address, headers=sent, content=body)
     except httpx.HTTPError as error:
         raise Fault("Server.ServerProxy.NetworkError", f"The service did not answer: {type(error).__name__}") from None
 
