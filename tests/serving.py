@@ -108,6 +108,7 @@ def serving(mongo_address: str, kafka_address: str, folder: Path) -> Iterator[Se
             "master_key_file": folder / "master.key",
             "identity_codes": "artificial",
             "spare_keys": 2,
+            "database_seconds": 30,
             "rate_requests": 1_000_000,
         }
     )

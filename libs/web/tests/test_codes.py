@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_an_unknown_list_is_a_programming_error() -> None:
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A package `lists_of_a_test` whose file the test writes."""
     folder = tmp_path / "lists_of_a_test"
     (folder / "data").mkdir(parents=True)
@@ -71,7 +72,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "lists_of_a_test", raising=False)
     importlib.invalidate_caches()
-    return folder / "data" / "codes.yaml"
+    read_codes.cache_clear()
+    yield folder / "data" / "codes.yaml"
+    read_codes.cache_clear()
 
 
 def test_a_file_is_read_as_it_stands(package: Path) -> None:

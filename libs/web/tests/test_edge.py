@@ -120,3 +120,16 @@ async def test_an_address_names_all_its_methods(web: AsyncClient) -> None:
     answer = await web.request("PATCH", "/demo/api/v1/things", headers={"content-type": "application/json"})
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert (await web.delete("/demo/api/v1/things/a")).headers["allow"] == "PUT"
+
+
+async def test_a_template_is_compiled_once_for_all_languages(demo: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for all apps of a process: the compiler runs for the first reader alone, whatever the language."""
+    environments = list(demo.state.pages.environments.values())
+    environments[0].get_template("problems.html")
+
+    def never(*_: object) -> None:
+        raise AssertionError("compiled again")
+
+    for other in environments[1:]:
+        monkeypatch.setattr(other, "compile", never)
+        assert other.get_template("problems.html").environment is other

@@ -170,7 +170,9 @@ async def test_no_database_is_503_within_two_seconds(settings: Settings, effects
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         for address in (f"127.0.0.1:{silent.getsockname()[1]}", "127.0.0.1:9"):
-            gone = settings.model_copy(update={"mongo": f"mongodb://{address}/?replicaSet=rs0"})
+            usual = Settings.model_fields["database_seconds"].default
+            down = {"mongo": f"mongodb://{address}/?replicaSet=rs0", "database_seconds": usual}
+            gone = settings.model_copy(update=down)
             app = create_app(
                 "demo", gone, routers=[], effects=effects, live={"referrals": ["inbox"]}, package="polku_web"
             )

@@ -17,6 +17,12 @@ def rules():
 
 
 @pytest.fixture
+def reusable():
+    """Rebuilding makes and drops collections by number: their names tell what has been."""
+    return False
+
+
+@pytest.fixture
 def feed(namespace):
     return Feed(namespace)
 

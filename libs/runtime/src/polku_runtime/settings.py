@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     breaker_limit: int = Field(20, ge=1)
     """Dead records in a row that stop the consumer: a bad deploy must not drain a topic into dead letters."""
 
+    database_seconds: float = Field(1.5, gt=0, le=60)
+    """How long one request may wait for MongoDB in all; then it is answered 503."""
     rate_requests: int = Field(30, ge=1)
     """Requests that one machine client may make within `rate_seconds`, in each process."""
     rate_seconds: int = Field(1, ge=1)

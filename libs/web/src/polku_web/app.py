@@ -19,7 +19,7 @@ from polku_web import answers, docs
 from polku_web.bodies import Allowance
 from polku_web.door import OnRefused, log_refused, open_door
 from polku_web.doors import Door
-from polku_web.edge import DATABASE_SECONDS, Edge
+from polku_web.edge import Edge
 from polku_web.i18n import texts
 from polku_web.limits import Limiter
 from polku_web.live import LiveHub, Topics, live_router
@@ -43,7 +43,6 @@ def create_app(
     on_refused: OnRefused = log_refused,
     ready: health.Check | None = None,
     package: str | None = None,
-    database_seconds: float = DATABASE_SECONDS,
     allowances: Mapping[str, Allowance] | None = None,
 ) -> FastAPI:
     """The ASGI app of `service`, with everything that all four share.
@@ -56,7 +55,6 @@ def create_app(
     on_refused: hears of every access token that was refused.
     ready: more to ask for readiness than whether the database answers.
     package: where templates, texts and static files are; `polku_<service>` if not given.
-    database_seconds: how long one request may wait for MongoDB in all.
     allowances: by whole path, addresses that take larger bodies, or take longer.
     """
     package = package or f"polku_{service}"
@@ -98,14 +96,11 @@ def create_app(
     app.state.limiter = Limiter(settings.rate_requests, settings.rate_seconds, settings.rate_at_once)
     app.state.pages = open_pages(service, package, said, static, effects)
     answers.install(app)
-    app.include_router(static.router())
-    app.include_router(_health_router(service, metrics, ready))
-    app.include_router(docs.router(service, package))
-    app.include_router(answers.router())
-    if live is not None:
-        app.include_router(live_router(service))
-    for router in routers:
-        app.include_router(router)
+    shared = [static.router(), _health_router(service, metrics, ready), docs.router(service, package), answers.router()]
+    shared += [live_router(service)] if live is not None else []
+    for router in (*shared, *routers):
+        # Every route holds its whole path. Included, each would be built anew for this app, and sought twice per call.
+        app.router.routes.extend(router.routes)
     app.add_middleware(
         Edge,
         service=service,
@@ -113,7 +108,7 @@ def create_app(
         secure=settings.base_url.startswith("https://"),
         answer=answers.answer,
         observe=_observer(service, metrics),
-        database_seconds=database_seconds,
+        database_seconds=settings.database_seconds,
         allowances=allowances,
     )
     return app

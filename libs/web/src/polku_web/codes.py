@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from importlib.resources import files
 
 import yaml
@@ -60,6 +61,7 @@ class Codes:
         }
 
 
+@cache
 def read_codes(package: str) -> Codes:
     """The lists of `polku_<service>`. Raises ValueError when the file does not hold together."""
     lists = yaml.safe_load(files(package).joinpath("data/codes.yaml").read_text("utf-8"))

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -22,6 +23,23 @@ from polku_web import charts, formats, navigation
 from polku_web.doors import csrf_token
 from polku_web.i18n import LANGUAGES, NAMES, Texts
 from polku_web.static import Static
+
+
+class _Compiled(BytecodeCache):
+    """Templates compiled once for all languages, which differ in what is called and not in the code."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.known:
+            bucket.bytecode_from_string(self.known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,7 @@ def _environment(package: str, texts: Texts, static: Static, effects: Effects, l
     environment = Environment(
         loader=ChoiceLoader(loaders),
         extensions=["jinja2.ext.i18n"],
+        bytecode_cache=_COMPILED,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,17 +1,22 @@
 """pytest fixtures over real servers: `pytest_plugins = ["polku_runtime.testing.fixtures"]`.
 
-The whole run shares one Kafka and one mongod; every test has a namespace of its own, so that topics, groups
+The whole run shares one Kafka and one mongod; every test has a namespace to itself, so that topics, groups
 and databases of tests never meet. Where the servers come from is the root conftest's business: it gives
 `kafka_address` and `mongo_address`.
+
+Making the indexes of a service costs more than most tests do, so a namespace is emptied and given again.
 """
 
+import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from pymongo import MongoClient
 
 from polku_runtime import mongo, topics
 from polku_runtime.effects import Effects
@@ -21,6 +26,10 @@ from polku_runtime.testing.effects import Clock, fixed_effects
 
 _numbers = itertools.count(1)
 TOPICS_FILE = Path("deploy/kafka/topics.yaml")
+RESTING = 4
+"""So many tests later a namespace is emptied: by then whatever a cancelled task had still sent has been written."""
+_resting: deque[str] = deque()
+_empty: deque[str] = deque()
 
 
 @pytest.fixture
@@ -34,9 +43,15 @@ def effects(clock: Clock) -> Effects:
 
 
 @pytest.fixture
-def namespace() -> str:
-    """A prefix that no other test of this run or of one beside it uses."""
-    return f"t{os.getpid()}x{next(_numbers)}"
+def reusable(request: pytest.FixtureRequest) -> bool:
+    """Whether a namespace is as good as new once its databases are empty: what Kafka was told stays there."""
+    return "kafka_environment" not in request.fixturenames
+
+
+@pytest.fixture
+def namespace(*, reusable: bool) -> str:
+    """A prefix that no other test uses now; its databases are empty, but may have their collections and indexes."""
+    return _empty.popleft() if reusable and _empty else f"t{os.getpid()}x{next(_numbers)}"
 
 
 @pytest.fixture
@@ -47,6 +62,7 @@ def environment(namespace: str, mongo_address: str) -> dict[str, object]:
         "mongo": mongo_address,
         "session_keys": Fernet.generate_key().decode(),
         "base_url": "http://127.0.0.1:8700",
+        "database_seconds": 30,  # hundreds of requests at once on a busy machine are no outage
         "rate_requests": 1_000_000,
         "rate_at_once": 1000,
     }
@@ -57,16 +73,41 @@ def settings(environment: dict[str, object]) -> Settings:
     return Settings.model_validate(environment)
 
 
+@pytest.fixture(scope="session")
+def _swept(mongo_address: str) -> Iterator[None]:
+    """Leaves nothing in a mongod that was only lent."""
+    yield
+    with MongoClient[mongo.Document](mongo_address) as client:
+        kept = tuple(f"{namespace}_" for namespace in (*_resting, *_empty))
+        for name in client.list_database_names():
+            if name.startswith(kept):
+                client.drop_database(name)
+    _resting.clear()
+    _empty.clear()
+
+
 @pytest.fixture
-async def mongo_client(settings: Settings) -> AsyncIterator[Client]:
-    """A client on the real mongod; the namespace's databases are dropped afterwards."""
+async def mongo_client(settings: Settings, _swept: None, *, reusable: bool) -> AsyncIterator[Client]:
+    """A client on the real mongod; afterwards the namespace's databases are emptied for others, or dropped."""
     client = mongo.connect(settings)
     yield client
-    prefix = settings.namespace.replace("-", "_") + "_"
-    for name in await client.list_database_names():
-        if name.startswith(prefix):
+    if reusable:
+        _resting.append(settings.namespace)
+    else:
+        for name in await _databases(client, settings.namespace):
             await client.drop_database(name)
+    if len(_resting) > RESTING:
+        rested = _resting.popleft()
+        for name in await _databases(client, rested):
+            database = client[name]
+            await asyncio.gather(*[database[kept].delete_many({}) for kept in await database.list_collection_names()])
+        _empty.append(rested)
     await client.close()
+
+
+async def _databases(client: Client, namespace: str) -> list[str]:
+    prefix = namespace.replace("-", "_") + "_"
+    return [name for name in await client.list_database_names() if name.startswith(prefix)]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import httpcore
 
@@ -88,6 +89,12 @@ class Guarded(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+@cache
+def trusting() -> ssl.SSLContext:
+    """Trusts what the machine trusts; read once, for there are many certificates."""
+    return ssl.create_default_context()
+
+
 class Poster:
     """One per worker. timeout: seconds for one post in all. resolve, tls: replaced in tests."""
 
@@ -97,7 +104,7 @@ class Poster:
         self.timeout = timeout
         # No bound on connections here: a slow receiver may hold its own lane's few, and nobody else's.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls or ssl.create_default_context(),
+            ssl_context=tls or trusting(),
             max_connections=None,
             max_keepalive_connections=100,
             keepalive_expiry=30.0,
