@@ -71,6 +71,11 @@ async def test_the_pages_are_accessible(desks: Desks, authority: str, lang: str,
     await page.goto(here)
     client = await page.locator("#clients tbody th a").first.get_attribute("href")
     assert client
+    ending = await page.locator("#agreements a").first.get_attribute("href")
+    assert ending
+    await page.goto(client)
+    key = await page.locator("[id^=k-]").first.get_attribute("id")
+    assert key
     look, found = Look(page), []
     for address in (
         PLACE,
@@ -82,6 +87,8 @@ async def test_the_pages_are_accessible(desks: Desks, authority: str, lang: str,
         f"{here}/clients/add",
         client,
         f"{client}/revoke",
+        f"{client}/keys/{key.removeprefix('k-')}/remove",
+        ending,
     ):
         found += await look.faults(address, lang)
     assert found == []

@@ -1,11 +1,13 @@
 """Sessions open for every service that shares the ring, and end when they should; tokens are trusted by proof alone."""
 
+import asyncio
 import base64
 import hmac
 import json
 import time
 from datetime import timedelta
 
+import httpx
 import pytest
 from cryptography.fernet import Fernet
 from joserfc import jwt
@@ -86,6 +88,46 @@ async def test_a_good_token_is_a_client(verifier: TokenVerifier) -> None:
     principal = await verifier.verify(jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(), KEY))
     assert (principal.kind, principal.id, principal.organisation_id) == ("client", "c1", "o1")
     assert principal.has_scope("referrals:write")
+
+
+def good_token() -> str:
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}, claims(), KEY)
+
+
+async def test_a_retired_key_is_forgotten_and_a_door_that_is_down_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[ECKey] = [KEY]
+
+    async def fetch() -> dict[str, object]:
+        if not published:
+            raise httpx.ConnectError("down")
+        return dict(KeySet(list(published)).as_dict(private=False))
+
+    verifier = TokenVerifier(ORIGIN, ORIGIN, fetch)
+    await verifier.verify(good_token())
+    published[:] = [OTHER]
+    await verifier.verify(good_token())  # kept for a moment
+    monkeypatch.setattr("polku_runtime.access.tokens.KEYS_FRESH_S", -1.0)
+    monkeypatch.setattr("polku_runtime.access.tokens.REFETCH_S", -1.0)
+    published.clear()
+    await verifier.verify(good_token())
+    published[:] = [OTHER]
+    with pytest.raises(TokenError):
+        await verifier.verify(good_token())
+
+
+async def test_a_door_that_does_not_answer_is_asked_once_for_all() -> None:
+    asked = 0
+
+    async def fetch() -> dict[str, object]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        raise httpx.ConnectError("down")
+
+    verifier = TokenVerifier(ORIGIN, ORIGIN, fetch)
+    found = await asyncio.gather(*(verifier.verify(good_token()) for _ in range(20)), return_exceptions=True)
+    assert {getattr(one, "reason", one) for one in found} == {"no-keys"}
+    assert asked == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Who may come in, as managers and operators see and change it without JavaScript."""
 
+import html
 import json
 import re
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
-from polku_referral.door.client_keys import fingerprints, public_key
+from polku_referral.door.client_keys import fingerprints
 from polku_referral.model.directory import Staff, announce_staff
 
 from .conftest import Person, Sender, SignIn
@@ -135,11 +136,12 @@ async def test_agreements(manager: Person, sender: Sender) -> None:
     assert stale.status_code == 409
     assert "Somebody changed this meanwhile" in stale.text
     assert "<option" not in stale.text
-    (end,) = re.findall(r'action="([^"]+/end)"', shown)
-    early = await manager.submit(HERE, end, {"ends_on": "2026-02-01"})
+    (end,) = re.findall(r'href="([^"]+/end)"', shown)
+    early = await manager.submit(end, end, {"ends_on": "2026-02-01"})
     assert early.status_code == 422
     assert "before the first day" in early.text
-    assert (await manager.submit(HERE, end, {"ends_on": TODAY.isoformat()})).status_code == 303
+    assert (await manager.submit(end, end, {"ends_on": TODAY.isoformat()})).status_code == 303
+    assert (await manager.get(f"{HERE}/agreements/{NOBODY}/end")).status_code == 404
     assert "2 Mar 2026" in (await manager.get(HERE)).text
 
 
@@ -157,7 +159,7 @@ async def test_a_client_with_a_key_made_here(app: FastAPI, manager: Person, send
     sender.client_id, sender.key = client_id, ECKey.import_key(private)
     assert (await sender.sign_on()).status_code == 200
     page = (await manager.get(f"{HERE}/clients/{client_id}")).text
-    marks = fingerprints(public_key(json.dumps(private)))
+    marks = fingerprints(sender.key.as_dict(private=False))
     for told in ("Asiakastieto", "Test", marks.thumbprint, marks.spki, "P-256"):
         assert told in page, told
     assert private["d"] not in page
@@ -181,6 +183,30 @@ async def test_clients_that_are_not_made(app: FastAPI, manager: Person, filled: 
     assert await app.state.directory.clients_of(TOWN) == []
 
 
+@pytest.mark.parametrize("with_another_fault", [False, True])
+async def test_a_private_key_is_neither_kept_nor_shown_nor_logged(
+    app: FastAPI, manager: Person, sender: Sender, caplog: pytest.LogCaptureFixture, with_another_fault: bool
+) -> None:
+    key, here = ECKey.generate_key("P-256"), f"{HERE}/clients/{sender.client_id}"
+    secret, text = key.as_dict(private=True)["d"], key.as_pem(private=True).decode()
+    lines = [line for line in text.splitlines() if "-----" not in line] + [secret]
+    for pasted in (text, json.dumps(key.as_dict(private=True))):
+        added = await add_client(manager, public_key=pasted, **({"scopes": []} if with_another_fault else {}))
+        one_more = await manager.submit(here, f"{here}/keys/add", {"public_key": pasted})
+        for answer in (added, one_more):
+            assert answer.status_code == 422
+            assert not [line for line in lines if line in html.unescape(answer.text)]
+        assert "This is a private key" in one_more.text
+    assert [client.id for client in await app.state.directory.clients_of(TOWN)] == [sender.client_id]
+    kept = [
+        str(row)
+        for name in await app.state.database.list_collection_names()
+        async for row in app.state.database[name].find({})
+    ]
+    assert not [line for line in lines for row in kept if line in row]
+    assert not [line for line in lines if line in caplog.text]
+
+
 async def test_keys_are_changed(app: FastAPI, manager: Person, sender: Sender) -> None:
     here, old = f"{HERE}/clients/{sender.client_id}", sender.key
     new = ECKey.generate_key("P-256", auto_kid=True)
@@ -191,9 +217,11 @@ async def test_keys_are_changed(app: FastAPI, manager: Person, sender: Sender) -
     assert again.status_code == 409
     assert "has this key already" in again.text
     page = (await manager.get(here)).text
-    assert page.count("Remove the key") == 2
-    gone = {"csrf": manager.csrf, "version": "2", "thumbprint": old.thumbprint()}
-    assert (await manager.http.post(f"{here}/keys/remove", data=gone)).status_code == 303
+    assert page.count("/remove") == 2
+    removing = f"{here}/keys/{old.thumbprint()}/remove"
+    assert "None of the other keys has been used yet" in (await manager.get(removing)).text
+    assert (await manager.submit(removing, removing)).status_code == 303
+    assert (await manager.get(removing)).status_code == 404
     assert (await sender.sign_on()).status_code == 401
     page = (await manager.get(here)).text
     assert "Refused tries</dt><dd>1" in page
@@ -234,7 +262,7 @@ async def test_another_organisation_s_client_is_unknown_here(manager: Person, en
     here = f"{HERE}/clients/{other.client_id}"
     assert (await manager.get(here)).status_code == 404
     await manager.get(f"{PLACE}/add")
-    for command in ("keys/add", "keys/remove", "revoke", "restore"):
+    for command in ("keys/add", "keys/x/remove", "revoke", "restore"):
         answer = await manager.http.post(f"{here}/{command}", data={"csrf": manager.csrf, "version": "1"})
         assert answer.status_code == 404, command
 

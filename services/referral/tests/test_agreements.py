@@ -181,8 +181,8 @@ def test_a_client_follows_its_organisation() -> None:
 
 
 async def agree(app: FastAPI, **said: Any) -> str:
-    _, made = await app.state.admin.add_agreement(None, TOWN, None, {"starts_on": TODAY, **said})
-    return str(made.id)
+    made = await app.state.admin.add_agreement(None, TOWN, None, {"starts_on": TODAY, **said})
+    return made.agreements[-1].id
 
 
 async def test_only_what_was_agreed_is_taken_in(app: FastAPI, sender: Sender, enrol: Any, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from polku_runtime.testing import Clock
 
 from .conftest import Sender
 from .material import API, NOBODY, token_form
-from .test_tokens import ASSERTIONS, access_tokens
+from .mutations import ASSERTIONS, access_tokens
 
 
 @pytest.fixture

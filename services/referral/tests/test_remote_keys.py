@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -16,8 +16,8 @@ from polku_referral.door.remote_keys import MAX_BYTES, RemoteKeys
 from polku_referral.webhooks.addresses import read_allowed
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
-from .material import TOWN
+from .conftest import Sender, SignIn
+from .material import MANAGER, TOWN
 
 
 @dataclass
@@ -29,11 +29,13 @@ class KeyServer:
     status: int = 200
     headers: str = ""
     body: bytes | None = None
+    open: asyncio.Event = field(default_factory=asyncio.Event)
     address: str = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         self.asked += 1
+        await self.open.wait()
         body = json.dumps({"keys": self.keys}).encode() if self.body is None else self.body
         head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{self.headers}\r\n"
         writer.write(head.encode() + body)
@@ -47,6 +49,7 @@ class KeyServer:
 @pytest.fixture
 async def key_server() -> AsyncIterator[KeyServer]:
     found = KeyServer()
+    found.open.set()
     server = await asyncio.start_server(found.answer, "127.0.0.1", 0)
     found.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
     async with server:
@@ -113,6 +116,75 @@ async def test_a_silent_address_is_borne_for_an_hour(
     key_server.status = 200
     clock.advance(minutes=1)
     assert await comes_in(machine.key)
+
+
+async def test_a_slow_address_keeps_nobody_waiting(
+    app: FastAPI, machine: Sender, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polku_referral.door.remote_keys.WAIT_S", 0.05)
+    key_server.open.clear()
+    for _ in range(3):
+        answer = await machine.sign_on()
+        assert (answer.status_code, answer.json()) == (503, {"error": "temporarily_unavailable"})
+        assert int(answer.headers["retry-after"]) > 0
+    key_server.open.set()
+    async with asyncio.timeout(10):
+        while (await machine.sign_on()).status_code != 200:
+            await asyncio.sleep(0.01)
+    assert key_server.asked == 1  # what it was asked for at first went on
+    reasons = [row["detail"] async for row in app.state.database["audit"].find({"action": "client-refused"})]
+    assert len(reasons) >= 3
+    assert set(reasons) == {"keys-not-fetched"}
+
+
+async def test_a_failure_is_believed_for_ten_seconds(machine: Sender, key_server: KeyServer, clock: Clock) -> None:
+    key_server.status = 500
+    for _ in range(5):
+        assert (await machine.sign_on()).status_code == 503
+    assert key_server.asked == 1
+    key_server.status = 200
+    clock.advance(seconds=10)
+    assert (await machine.sign_on()).status_code == 200
+
+
+async def test_another_key_than_those_at_the_address(machine: Sender) -> None:
+    assert (await machine.sign_on()).status_code == 200
+    machine.key = ECKey.generate_key("P-256")
+    answer = await machine.sign_on()
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+
+
+async def test_a_page_shows_what_the_address_gives(
+    app: FastAPI, machine: Sender, key_server: KeyServer, sign_in: SignIn, clock: Clock
+) -> None:
+    me = await sign_in(MANAGER)
+    here = f"/referral/organisations/{TOWN}/clients/{machine.client_id}"
+    key_server.status = 404
+    assert "has not given any keys so far" in (await me.get(here)).text
+    key_server.status = 200
+    clock.advance(seconds=10)
+    assert machine.key.thumbprint() in (await me.get(here)).text
+    key_server.status = 500
+    clock.advance(minutes=5)
+    page = (await me.get(here)).text
+    assert "did not answer when it was asked last" in page
+    assert machine.key.thumbprint() in page
+    key_server.status, key_server.keys = 200, []
+    clock.advance(minutes=1)
+    assert "gives no key that can be used" in (await me.get(here)).text
+
+
+async def test_a_registered_address_is_asked_before_the_first_token(
+    app: FastAPI, machine: Sender, key_server: KeyServer, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.state, "admin", replace(app.state.admin, allowed=read_allowed("127.0.0.1")))
+    me = await sign_in(MANAGER)
+    await me.get(f"/referral/organisations/{TOWN}/clients/add")
+    filled = {"csrf": me.csrf, "scopes": ["referrals:read"], "jwks_uri": key_server.address}
+    assert (await me.http.post(f"/referral/organisations/{TOWN}/clients/add", data=filled)).status_code == 200
+    async with asyncio.timeout(10):
+        while not key_server.asked:
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from .sending import (
     same_time,
     webhooks,
 )
-from .test_cli import Polku, polku, printed, refused
+from .terminal import Polku, polku, printed, refused
 
 __all__ = ["clock", "delivery", "polku", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 SOMEWHERE = "https://receiver.example/polku"

@@ -21,7 +21,7 @@ from polku_runtime.mongo import Database, Document
 
 ALGORITHM = "ES256"
 OVERLAP = timedelta(minutes=10)
-"""Twice as long as services keep the published keys (`access.tokens.KEYS_FRESH_S`)."""
+"""Much longer than services keep the published keys (`access.tokens.KEYS_FRESH_S`), and as long as others should."""
 RELOAD_S = 3.0
 """Every process hears of a new or retired key within this time."""
 FIELDS = {"kid": True, "made_at": True, "signs_from": True, "retired_at": True}

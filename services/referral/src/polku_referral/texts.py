@@ -32,10 +32,13 @@ WRONG: Mapping[str, Message] = {
     "webhook-address": msg("This address is not on the public internet."),
     "webhook-credentials": msg("Leave user names and passwords out of the address."),
     "before-start": msg("This day is before the first day."),
-    "business-id": msg("This is no Finnish business id; write it as 1234567-8."),
+    "business-id": msg("This is no Finnish business id: check the digits."),
     "taken": msg("Another organisation has this already."),
     "too-many": msg("There are too many of these."),
     "unfit-key": msg("This is no public key that can be used: JWK or PEM, P-256, Ed25519 or RSA of 2048 bits."),
+    "private-key": msg(
+        "This is a private key. It was not kept, but others have seen it: make a new pair and give its public key."
+    ),
     "key-or-address": msg("Give a public key or an address for keys, not both."),
     "not-an-address-for-keys": msg("The address must begin with https and lead to the public internet."),
     "not-agreed": msg("The agreement with your organisation does not cover this."),

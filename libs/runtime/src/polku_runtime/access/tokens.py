@@ -1,5 +1,7 @@
 """Access tokens of machine clients: `at+jwt` (RFC 9068), ES256, verified with the door's published keys."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -14,10 +16,14 @@ from polku_runtime.access.principal import Principal
 
 ALGORITHMS = ["ES256"]
 LEEWAY_S = 30
-KEYS_FRESH_S = 300.0
+KEYS_FRESH_S = 30.0
+"""What a retired key signed is believed for so long."""
 REFETCH_S = 5.0
 """An unknown key id may be a new key, but a flood of forged tokens must not become a flood of fetches."""
+FIRST_S = 1.0
+"""Without any keys a failure is believed for less long."""
 MAX_TOKEN = 8192
+log = logging.getLogger(__name__)
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -50,7 +56,8 @@ class TokenVerifier:
         self._fetch = fetch
         self._now = now
         self._keys: KeySet | None = None
-        self._fetched = 0.0
+        self._fetched = self._tried = float("-inf")
+        self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> Principal:
         """The client behind a token. Raises TokenError."""
@@ -98,15 +105,29 @@ class TokenVerifier:
                 raise TokenError(reason_of(error)) from error
 
     async def _key_set(self, *, refresh: bool) -> KeySet:
-        age = time.monotonic() - self._fetched
-        if self._keys is None or age > (REFETCH_S if refresh else KEYS_FRESH_S):
-            try:
-                self._keys = KeySet.import_key_set(await self._fetch())  # type: ignore[arg-type]
-                self._fetched = time.monotonic()
-            except (httpx.HTTPError, JoseError, ValueError) as error:
-                if self._keys is None:
-                    raise TokenError("no-keys") from error
+        """The published keys; a door that is down or slow is asked every REFETCH_S and waited for by one request."""
+        if self._is_due(refresh=refresh):
+            async with self._fetching:
+                if self._is_due(refresh=refresh):
+                    await self._renew()
+        if self._keys is None:
+            raise TokenError("no-keys")
         return self._keys
+
+    def _is_due(self, *, refresh: bool) -> bool:
+        now = time.monotonic()
+        if self._keys is None:
+            return now - self._tried > FIRST_S
+        return now - self._tried > REFETCH_S and (refresh or now - self._fetched > KEYS_FRESH_S)
+
+    async def _renew(self) -> None:
+        try:
+            self._keys = KeySet.import_key_set(await self._fetch())  # type: ignore[arg-type]
+        except (httpx.HTTPError, JoseError, ValueError) as error:
+            log.warning("the published keys could not be fetched", extra={"error": type(error).__name__})
+        else:
+            self._fetched = time.monotonic()
+        self._tried = time.monotonic()
 
 
 def reason_of(error: BaseException) -> str:

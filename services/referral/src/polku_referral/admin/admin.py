@@ -1,6 +1,7 @@
 """Who may come in, changed: organisations, their agreements and machine clients, by page, API and command line alike.
 
-Every change is a row in the audit trail, written before it. who: None for somebody at the command line.
+Every change is a row in the audit trail, written before it; when it then comes to nothing, because somebody else was
+quicker, a second row says so. who: None for somebody at the command line.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 from pymongo.errors import DuplicateKeyError
 
-from polku_events import Aggregate, EventData
+from polku_events import Aggregate
 from polku_events.refusals import Refused, Wrong
 from polku_referral.admin.agreements import Agreements
 from polku_referral.audit import Audit, Look, as_id
@@ -30,8 +31,11 @@ from polku_web.problems import Problem
 
 TRIES = 20
 BY_CODE = [("code", 1)]
+NOT_MADE = "change-not-made"
+"""A row after that of a change which lost a race; its detail is the change."""
 
 M = TypeVar("M", bound=Aggregate)
+T = TypeVar("T")
 Who = Principal | None
 
 
@@ -69,8 +73,9 @@ class Admin:
         fresh = Organisation(id=self.effects.new_id(), code=said["code"], name="", kind="other")
         after, events = organisations.described(fresh, said)
         await self._check_unique(after)
-        await self._write(who, "organisation-added", after.id)
-        return await _unique(self.directory.organisations.add(after, events))
+        return await self._recorded(
+            who, "organisation-added", after.id, lambda: _unique(self.directory.organisations.add(after, events))
+        )
 
     async def change_organisation(
         self, who: Who, organisation_id: str, seen: int | None, said: Mapping[str, Any]
@@ -79,8 +84,9 @@ class Admin:
         before = _as_seen(await self.organisation(organisation_id), seen)
         after, events = organisations.described(before, said)
         await self._check_unique(after)
-        await self._write(who, "organisation-changed", before.id)
-        return await _unique(self.directory.organisations.save(before, after, events))
+        return await self._recorded(
+            who, "organisation-changed", before.id, lambda: self._save_organisation(before, (after, events))
+        )
 
     async def open_organisation(
         self, who: Who, organisation_id: str, seen: int | None, *, active: bool
@@ -88,9 +94,12 @@ class Admin:
         """Lets it in or out, and its clients with it; what they were issued is void then. Safe to repeat."""
         before = after = _as_seen(await self.organisation(organisation_id), seen)
         changed = organisations.opened(before, active=active)
-        await self._write(who, "organisation-activated" if active else "organisation-deactivated", before.id)
-        if changed is not None:
-            after = await self.directory.organisations.save(before, *changed)
+        action = "organisation-activated" if active else "organisation-deactivated"
+        if changed is None:
+            await self._write(who, action, before.id)
+        else:
+            opened = changed
+            after = await self._recorded(who, action, before.id, lambda: self._save_organisation(before, opened))
         now = self.effects.now()
         for client in await self.directory.clients_of(organisation_id):
             await self._follow(client.id, lambda one: clients.suspend(one, suspended=not active, at=now))
@@ -98,16 +107,15 @@ class Admin:
 
     async def add_agreement(
         self, who: Who, organisation_id: str, seen: int | None, said: Mapping[str, Any]
-    ) -> tuple[Organisation, Agreement]:
-        """said: fields of Agreement. Raises Refused, LostRace, Problem 404."""
+    ) -> Organisation:
+        """said: fields of Agreement, which is the last one then. Raises Refused, LostRace, Problem 404."""
         before = _as_seen(await self.organisation(organisation_id), seen)
         agreement = Agreement(id=self.effects.new_id(), **said)
         wrong = organisations.unknown_codes(agreement, self.codes.lists)
         if wrong:
             raise Refused("invalid", wrong)
         changed = organisations.agreed(before, agreement)
-        await self._write(who, "agreement-added", before.id, agreement.id)
-        return await self._agreed(before, changed), agreement
+        return await self._agreed(who, "agreement-added", agreement.id, before, changed)
 
     async def end_agreement(
         self, who: Who, organisation_id: str, seen: int | None, agreement_id: str, ends_on: date
@@ -115,13 +123,19 @@ class Admin:
         """Raises Refused, LostRace, Problem 404."""
         before = _as_seen(await self.organisation(organisation_id), seen)
         changed = organisations.agreement_ended(before, agreement_id, ends_on)
-        await self._write(who, "agreement-ended", before.id, agreement_id)
-        return await self._agreed(before, changed)
+        return await self._agreed(who, "agreement-ended", agreement_id, before, changed)
 
-    async def _agreed(self, before: Organisation, changed: tuple[Organisation, list[EventData]]) -> Organisation:
-        after = await self.directory.organisations.save(before, *changed)
+    async def _agreed(
+        self, who: Who, action: str, agreement_id: str, before: Organisation, changed: organisations.Changed
+    ) -> Organisation:
+        after = await self._recorded(
+            who, action, before.id, lambda: self._save_organisation(before, changed), agreement_id
+        )
         self.agreements.forget(before.id)
         return after
+
+    async def _save_organisation(self, before: Organisation, changed: organisations.Changed) -> Organisation:
+        return await _unique(self.directory.organisations.save(before, *changed))
 
     # -- clients --------------------------------------------------------------------------------------------
 
@@ -211,12 +225,13 @@ class Admin:
             raise Refused("invalid", [Wrong(taken, "taken")])
 
     async def _client(
-        self, who: Who, action: str, before: Client, changed: tuple[Client, list[EventData]], detail: str | None = None
+        self, who: Who, action: str, before: Client, changed: clients.Changed, detail: str | None = None
     ) -> Client:
-        await self._write(who, action, before.id, detail)
-        return await self.directory.clients.save(before, *changed)
+        return await self._recorded(
+            who, action, before.id, lambda: self.directory.clients.save(before, *changed), detail
+        )
 
-    async def _follow(self, client_id: str, change: Callable[[Client], tuple[Client, list[EventData]] | None]) -> None:
+    async def _follow(self, client_id: str, change: Callable[[Client], clients.Changed | None]) -> None:
         """Changes a client whatever else happens to it at the same moment."""
         for _ in range(TRIES):
             before = await self.directory.client(client_id)
@@ -229,6 +244,17 @@ class Admin:
                 continue
             return
         raise TimeoutError("the client kept changing")
+
+    async def _recorded(
+        self, who: Who, action: str, about: str, change: Callable[[], Awaitable[T]], detail: str | None = None
+    ) -> T:
+        """A change with its row before it. What happened to it when the process dies in between is in the outbox."""
+        await self._write(who, action, about, detail)
+        try:
+            return await change()
+        except (LostRace, Refused):
+            await self._write(who, NOT_MADE, about, action)
+            raise
 
     async def _write(self, who: Who, action: str, about: str, detail: str | None = None) -> None:
         await self.audit.write(who, [Look(None, action, about=as_id(about), detail=detail)])
@@ -245,8 +271,8 @@ def _fit(key: str) -> dict[str, Any]:
     """Raises Refused."""
     try:
         return public_key(key)
-    except Unfit:
-        raise Refused("invalid", [Wrong("public_key", "unfit-key")]) from None
+    except Unfit as unfit:
+        raise Refused("invalid", [Wrong("public_key", unfit.code)]) from None
 
 
 async def _unique(written: Awaitable[Organisation]) -> Organisation:

@@ -1,7 +1,8 @@
 """Who may come in, over HTTP: organisations, their agreements and machine clients, for managers and operators."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -36,6 +37,49 @@ Part = Annotated[Window, Depends(window)]
 Seen = Annotated[int, Depends(expected_version)]
 
 
+@dataclass(frozen=True)
+class Command:
+    """A change of one organisation or client. about: its id. seen: the version that whoever asks has seen."""
+
+    response: Response
+    who: Principal
+    admin: Admin
+    about: str
+    seen: int
+
+    async def on_organisation(
+        self, change: Callable[..., Awaitable[Organisation]], *said: object, **more: object
+    ) -> wire.OrganisationOut:
+        with _refusals(self.admin):
+            after = await change(self.who, self.about, self.seen, *said, **more)
+        return _organisation(self.response, self.admin, after)
+
+    async def on_client(
+        self, change: Callable[..., Awaitable[Client]], *said: object, **more: object
+    ) -> wire.ClientOut:
+        with _refusals(self.admin):
+            after = await change(self.who, self.about, self.seen, *said, **more)
+        return await _client(self.response, self.admin, after)
+
+
+async def _at_organisation(
+    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str
+) -> Command:
+    return Command(response, who, admin, organisation_id, seen)
+
+
+async def _at_client(
+    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str, client_id: str
+) -> Command:
+    """Raises Problem 404."""
+    await admin.client(client_id, organisation_id)
+    return Command(response, who, admin, client_id, seen)
+
+
+OfOrganisation = Annotated[Command, Depends(_at_organisation)]
+OfClient = Annotated[Command, Depends(_at_client)]
+
+
 @router.get("")
 async def list_organisations(
     request: Request, response: Response, who: Keeper, admin: AtAdmin, part: Part
@@ -68,59 +112,33 @@ async def one_organisation(
 
 
 @router.patch("/{organisation_id}", responses=COMMAND)
-async def change_organisation(
-    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str, body: wire.OrganisationChange
-) -> wire.OrganisationOut:
+async def change_organisation(asked: OfOrganisation, body: wire.OrganisationChange) -> wire.OrganisationOut:
     """Changes what is given and leaves the rest."""
-    with _refusals(admin):
-        after = await admin.change_organisation(who, organisation_id, seen, body.model_dump(exclude_unset=True))
-    return _organisation(response, admin, after)
+    return await asked.on_organisation(asked.admin.change_organisation, body.model_dump(exclude_unset=True))
 
 
 @router.post("/{organisation_id}/deactivate", responses=COMMAND)
-async def deactivate(
-    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str
-) -> wire.OrganisationOut:
+async def deactivate(asked: OfOrganisation) -> wire.OrganisationOut:
     """Its machines come in no more; tokens that they have are void in every service within seconds."""
-    with _refusals(admin):
-        after = await admin.open_organisation(who, organisation_id, seen, active=False)
-    return _organisation(response, admin, after)
+    return await asked.on_organisation(asked.admin.open_organisation, active=False)
 
 
 @router.post("/{organisation_id}/activate", responses=COMMAND)
-async def activate(
-    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str
-) -> wire.OrganisationOut:
+async def activate(asked: OfOrganisation) -> wire.OrganisationOut:
     """Its machines come in again, but those that were revoked."""
-    with _refusals(admin):
-        after = await admin.open_organisation(who, organisation_id, seen, active=True)
-    return _organisation(response, admin, after)
+    return await asked.on_organisation(asked.admin.open_organisation, active=True)
 
 
 @router.post("/{organisation_id}/agreements", status_code=201, responses=COMMAND)
-async def add_agreement(
-    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str, body: wire.AgreementIn
-) -> wire.OrganisationOut:
+async def add_agreement(asked: OfOrganisation, body: wire.AgreementIn) -> wire.OrganisationOut:
     """Agrees on what it may send. From the first agreement on nothing else is taken in."""
-    with _refusals(admin):
-        after, _ = await admin.add_agreement(who, organisation_id, seen, body.model_dump())
-    return _organisation(response, admin, after)
+    return await asked.on_organisation(asked.admin.add_agreement, body.model_dump())
 
 
 @router.post("/{organisation_id}/agreements/{agreement_id}/end", responses=COMMAND)
-async def end_agreement(
-    response: Response,
-    who: Keeper,
-    admin: AtAdmin,
-    seen: Seen,
-    organisation_id: str,
-    agreement_id: str,
-    body: wire.AgreementEnd,
-) -> wire.OrganisationOut:
+async def end_agreement(asked: OfOrganisation, agreement_id: str, body: wire.AgreementEnd) -> wire.OrganisationOut:
     """Sets an agreement's last day; it stays in the list."""
-    with _refusals(admin):
-        after = await admin.end_agreement(who, organisation_id, seen, agreement_id, body.ends_on)
-    return _organisation(response, admin, after)
+    return await asked.on_organisation(asked.admin.end_agreement, agreement_id, body.ends_on)
 
 
 @router.get("/{organisation_id}/clients")
@@ -139,6 +157,9 @@ async def add_client(
     said = body.model_dump(exclude={"public_key"})
     with _refusals(admin):
         made, private = await admin.add_client(who, organisation_id, said, body.public_key)
+    if made.jwks_uri is not None:
+        # Asked for now, so that the keys are there when the machine comes for its first token.
+        await request.app.state.tokens.remote_keys.look(made.jwks_uri, wait_s=0)
     response.headers["location"] = f"{BASE}/{organisation_id}/clients/{made.id}"
     origin = request.app.state.settings.base_url
     shown = await _client(response, admin, made)
@@ -155,60 +176,31 @@ async def one_client(
 
 
 @router.post("/{organisation_id}/clients/{client_id}/keys", status_code=201, responses=COMMAND)
-async def add_key(
-    response: Response,
-    who: Keeper,
-    admin: AtAdmin,
-    seen: Seen,
-    organisation_id: str,
-    client_id: str,
-    body: wire.KeyIn,
-) -> wire.ClientOut:
+async def add_key(asked: OfClient, body: wire.KeyIn) -> wire.ClientOut:
     """One more public key; the old one goes on working until it is removed."""
-    await admin.client(client_id, organisation_id)
-    with _refusals(admin):
-        after = await admin.add_key(who, client_id, seen, body.public_key)
-    return await _client(response, admin, after)
+    return await asked.on_client(asked.admin.add_key, body.public_key)
 
 
 @router.delete("/{organisation_id}/clients/{client_id}/keys/{thumbprint}", responses=COMMAND)
 async def remove_key(
-    response: Response,
-    who: Keeper,
-    admin: AtAdmin,
-    seen: Seen,
-    organisation_id: str,
-    client_id: str,
+    asked: OfClient,
     thumbprint: str,
     leaked: Annotated[bool, Query(description="Void the tokens that were issued until now, too")] = False,
 ) -> wire.ClientOut:
     """Takes a public key back. The last one stays."""
-    await admin.client(client_id, organisation_id)
-    with _refusals(admin):
-        after = await admin.remove_key(who, client_id, seen, thumbprint, leaked=leaked)
-    return await _client(response, admin, after)
+    return await asked.on_client(asked.admin.remove_key, thumbprint, leaked=leaked)
 
 
 @router.post("/{organisation_id}/clients/{client_id}/revoke", responses=COMMAND)
-async def revoke(
-    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str, client_id: str
-) -> wire.ClientOut:
+async def revoke(asked: OfClient) -> wire.ClientOut:
     """The machine comes in no more; tokens that it has are void in every service within seconds."""
-    await admin.client(client_id, organisation_id)
-    with _refusals(admin):
-        after = await admin.revoke(who, client_id, seen)
-    return await _client(response, admin, after)
+    return await asked.on_client(asked.admin.revoke)
 
 
 @router.post("/{organisation_id}/clients/{client_id}/restore", responses=COMMAND)
-async def restore(
-    response: Response, who: Keeper, admin: AtAdmin, seen: Seen, organisation_id: str, client_id: str
-) -> wire.ClientOut:
+async def restore(asked: OfClient) -> wire.ClientOut:
     """The machine may get tokens again."""
-    await admin.client(client_id, organisation_id)
-    with _refusals(admin):
-        after = await admin.restore(who, client_id, seen)
-    return await _client(response, admin, after)
+    return await asked.on_client(asked.admin.restore)
 
 
 def _organisation(response: Response, admin: Admin, shown: Organisation) -> wire.OrganisationOut:

@@ -1,6 +1,7 @@
 """HTML for managers and operators: organisations, what was agreed with them, and their machine clients."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends
@@ -13,6 +14,7 @@ from polku_referral.admin import texts as words
 from polku_referral.admin import views, wire
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.api import admin_of
+from polku_referral.model.agreements import Agreement
 from polku_referral.model.directory import Organisation
 from polku_referral.pages import of_form, seen_in
 from polku_referral.texts import REFUSED, WRONG
@@ -23,6 +25,7 @@ from polku_web.forms import Fields, chosen, said, typed
 from polku_web.i18n import Message
 from polku_web.pages import render
 from polku_web.paging import Window, window
+from polku_web.problems import Problem
 
 PLACE = "/referral/organisations"
 LISTS = ("programmes", "routes", "services")
@@ -54,6 +57,43 @@ async def attempt(work: Callable[[], Awaitable[str]]) -> str | Trouble:
         if refused.wrong:
             return Trouble(422, {field: WRONG[code] for field, code in refused.wrong})
         return Trouble(409, notice=REFUSED[refused.code])
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A command from the page of one organisation or client, as somebody sent it. about: its id.
+
+    place: the page's address. again: the page with what kept the command from being carried out.
+    """
+
+    who: Principal
+    admin: Admin
+    about: str
+    values: Fields
+    place: str
+    again: Callable[[Trouble], Awaitable[Response]]
+
+    async def answered(
+        self, done: str, change: Callable[..., Awaitable[object]], *said: object, **more: object
+    ) -> Response:
+        """Back to the page. done: a key of words.DONE."""
+
+        async def work() -> str:
+            await change(self.who, self.about, seen_in(self.values), *said, **more)
+            return f"{self.place}?done={done}"
+
+        found = await attempt(work)
+        return await self.again(found) if isinstance(found, Trouble) else RedirectResponse(found, 303)
+
+
+async def _sent(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> Sent:
+    async def again(trouble: Trouble) -> Response:
+        return await _organisation(request, admin, organisation_id, trouble=trouble)
+
+    return Sent(who, admin, organisation_id, await typed(request), f"{PLACE}/{organisation_id}", again)
+
+
+OfOrganisation = Annotated[Sent, Depends(_sent)]
 
 
 # -- organisations ------------------------------------------------------------------------------------------
@@ -126,26 +166,13 @@ async def really_deactivate(request: Request, who: Keeper, admin: AtAdmin, organ
 
 
 @router.post("/{organisation_id}/deactivate")
-async def deactivate(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> Response:
-    return await _open(request, who, admin, organisation_id, active=False)
+async def deactivate(sent: OfOrganisation) -> Response:
+    return await sent.answered("deactivated", sent.admin.open_organisation, active=False)
 
 
 @router.post("/{organisation_id}/activate")
-async def activate(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> Response:
-    return await _open(request, who, admin, organisation_id, active=True)
-
-
-async def _open(request: Request, who: Principal, admin: Admin, organisation_id: str, *, active: bool) -> Response:
-    seen = seen_in(await typed(request))
-
-    async def work() -> str:
-        await admin.open_organisation(who, organisation_id, seen, active=active)
-        return f"{PLACE}/{organisation_id}?done={'activated' if active else 'deactivated'}"
-
-    found = await attempt(work)
-    if isinstance(found, Trouble):
-        return await _organisation(request, admin, organisation_id, trouble=found)
-    return RedirectResponse(found, 303)
+async def activate(sent: OfOrganisation) -> Response:
+    return await sent.answered("activated", sent.admin.open_organisation, active=True)
 
 
 # -- agreements ---------------------------------------------------------------------------------------------
@@ -175,6 +202,20 @@ async def add_agreement(request: Request, who: Keeper, admin: AtAdmin, organisat
     return _done(request, await attempt(work), "agreement-form.html", **more)
 
 
+@router.get("/{organisation_id}/agreements/{agreement_id}/end")
+async def agreement_s_end(
+    request: Request, who: Keeper, admin: AtAdmin, organisation_id: str, agreement_id: str
+) -> HTMLResponse:
+    """Asks for the last day."""
+    del who
+    known = await admin.organisation(organisation_id)
+    agreement = _agreement(known, agreement_id)
+    last = agreement.ends_on or admin.today
+    return form(
+        request, "agreement-end.html", known=known, agreement=agreement, values=Fields(ends_on=last.isoformat())
+    )
+
+
 @router.post("/{organisation_id}/agreements/{agreement_id}/end")
 async def end_agreement(
     request: Request, who: Keeper, admin: AtAdmin, organisation_id: str, agreement_id: str
@@ -186,10 +227,10 @@ async def end_agreement(
         await admin.end_agreement(who, organisation_id, seen_in(values), agreement_id, wish.ends_on)
         return f"{PLACE}/{organisation_id}?done=ended"
 
-    found = await attempt(work)
-    if isinstance(found, Trouble):
-        return await _organisation(request, admin, organisation_id, trouble=found)
-    return RedirectResponse(found, 303)
+    known = await admin.organisation(organisation_id)
+    agreement = _agreement(known, agreement_id)
+    more = {"known": known, "agreement": agreement, "values": values}
+    return _done(request, await attempt(work), "agreement-end.html", **more)
 
 
 # -- what the pages share -----------------------------------------------------------------------------------
@@ -206,6 +247,14 @@ async def _organisation(
         "done": done,
     }
     return form(request, "organisation.html", trouble, **context)
+
+
+def _agreement(known: Organisation, agreement_id: str) -> Agreement:
+    """Raises Problem 404."""
+    found = next((one for one in known.agreements if one.id == agreement_id), None)
+    if found is None:
+        raise Problem(404, "not-found")
+    return found
 
 
 def _done(request: Request, found: str | Trouble, template: str, **context: Any) -> Response:

@@ -15,7 +15,7 @@ KINDS: Mapping[str, Message] = {
 SCOPES: Mapping[str, Message] = {
     "referrals:write": msg("Sends referrals and takes them back"),
     "referrals:read": msg("Reads its own referrals and their events"),
-    "figures:read": msg("Reads figures"),
+    "figures:read": msg("Reads the indicators’ figures"),
 }
 PROFILES: Mapping[str, Message] = {
     "sdoh": msg("Gravity SDOH (widespread default)"),

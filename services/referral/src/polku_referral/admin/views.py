@@ -1,6 +1,8 @@
 """Organisations, agreements and clients as their readers see them."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from polku_referral.admin.wire import AgreementOut, ClientOut, KeyOut, OrganisationOut
 from polku_referral.directory import Met
@@ -22,22 +24,22 @@ def organisation(shown: Organisation, today: date) -> OrganisationOut:
     )
 
 
+def key(public: Mapping[str, Any], met: Met) -> KeyOut:
+    """public: a JWK that `client_keys.public_key` let pass."""
+    marks = fingerprints(public)
+    return KeyOut(
+        kid=public["kid"],
+        kind=public.get("crv", public["kty"]),
+        thumbprint=marks.thumbprint,
+        spki_sha256=marks.spki,
+        used_at=met.used.get(marks.thumbprint),
+    )
+
+
 def client(shown: Client, met: Met) -> ClientOut:
-    keys = []
-    for key in shown.keys:
-        marks = fingerprints(key)
-        keys.append(
-            KeyOut(
-                kid=key["kid"],
-                kind=key.get("crv", key["kty"]),
-                thumbprint=marks.thumbprint,
-                spki_sha256=marks.spki,
-                used_at=met.used.get(marks.thumbprint),
-            )
-        )
     return ClientOut(
         **shown.model_dump(exclude={"keys"}),
-        keys=keys,
+        keys=[key(one, met) for one in shown.keys],
         used_at=met.used_at,
         refused=met.refused,
         refused_at=met.refused_at,

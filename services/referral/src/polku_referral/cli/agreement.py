@@ -43,8 +43,8 @@ def add(
 
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:
         found = await owner(admin, organisation)
-        made = (await admin.add_agreement(None, found.id, None, said))[1]
-        return {"agreement_id": made.id, "organisation": organisation}
+        made = await admin.add_agreement(None, found.id, None, said)
+        return {"agreement_id": made.agreements[-1].id, "organisation": organisation}
 
     say(administer(work), as_json)
 

@@ -8,7 +8,7 @@ import typer
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.views import client as shown
 from polku_referral.cli.common import Json, administer, failed, one_of, owner, say, say_all
-from polku_referral.door.client_keys import FITTING, public_key
+from polku_referral.door.client_keys import FITTING, Private, public_key
 from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import SCOPES
 from polku_runtime.settings import Settings
@@ -137,6 +137,10 @@ def _read(path: Path) -> str:
         public_key(text)
     except OSError as error:
         raise failed(f"{path} cannot be read: {error.strerror}") from None
+    except Private:
+        raise failed(
+            f"{path} holds a private key, which stays where it is; give the public one (openssl pkey -in … -pubout)"
+        ) from None
     except ValueError:  # Unfit, or not even text
         raise failed(f"{path} holds no public key that can be used: give {FITTING}") from None
     return text

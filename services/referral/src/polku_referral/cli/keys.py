@@ -1,5 +1,6 @@
 """`polku keys …`: the door's own signing keys, of access tokens and receipts."""
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -10,9 +11,10 @@ from polku_events.refusals import Refused
 from polku_referral.audit import Audit, Look
 from polku_referral.cli.common import Json, failed, run, say, say_all, told
 from polku_referral.directory import Directory
-from polku_referral.keys import SigningKey, SigningKeys
+from polku_referral.keys import RELOAD_S, SigningKey, SigningKeys
 from polku_referral.master import read_master_key
 from polku_referral.settings import ReferralSettings
+from polku_runtime.access.tokens import KEYS_FRESH_S
 from polku_runtime.settings import Settings, load
 
 app = typer.Typer(no_args_is_help=True, help="Signing keys of access tokens and receipts.")
@@ -48,12 +50,16 @@ def list_all(*, as_json: Json = False) -> None:
 
 @app.command("retire")
 def retire(kid: str, *, as_json: Json = False) -> None:
-    """Publish a key no more: nothing that it signed verifies any longer, receipts included. For one that has leaked."""
+    """Publish a key no more: nothing that it signed verifies any longer, receipts included. For one that has leaked.
+
+    Tokens that it signed are refused everywhere within a minute.
+    """
 
     async def work(keys: SigningKeys, audit: Audit) -> dict[str, Any]:
         gone = await keys.retire(kid)
         await audit.write(None, [Look(None, "signing-key-retired", detail=kid)])
-        return _shown(gone)
+        # A service keeps the published keys for a moment, and the door what it read of them.
+        return {**_shown(gone), "out_everywhere_within_s": math.ceil(KEYS_FRESH_S + RELOAD_S)}
 
     say(_with_keys(work), as_json)
 

@@ -10,15 +10,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
-LEAST_RSA = 2048
-"""Bits; RFC 7518 §3.5 asks for as many."""
+LEAST_RSA, MOST_RSA = 2048, 8192
+"""Bits; RFC 7518 §3.5 asks for the least, and a key that is huge would be a way to keep the door busy."""
+PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+"""Members of a JWK that nobody but its owner may know (RFC 7518 §6)."""
 KID = re.compile(r"[!-~]{1,128}", re.ASCII)
 MEMBERS = frozenset({"kty", "crv", "x", "y", "n", "e", "kid", "use", "alg"})
 FITTING = "a JWK or PEM of P-256, Ed25519, or RSA of at least 2048 bits"
 
 
 class Unfit(ValueError):
-    """The text holds no key that a client could sign with here."""
+    """The text holds no key that a client could sign with here. code: what is wrong, as in `texts.WRONG`."""
+
+    code = "unfit-key"
+
+
+class Private(Unfit):
+    """The text holds a private key or a shared secret. It must not go any further, not even back to who gave it."""
+
+    code = "private-key"
 
 
 def new_pair() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -28,14 +38,14 @@ def new_pair() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def public_key(text: str) -> dict[str, Any]:
-    """The public half of a JWK or PEM, as a JWK with a key id: its own if that is short and plain, else the thumbprint.
+    """A public JWK or PEM as a JWK with a key id: its own if that is short and plain, else the thumbprint.
 
-    Raises Unfit. Of a JWK nothing is kept but what describes the key.
-    A shared secret is refused too: it would be a key that both sides can sign with.
+    Raises Unfit; Private for a private key too, though its public half could be told from it: whoever has shown it to
+    others should make a new one. Of a JWK nothing is kept but what describes the key.
     """
     key = _read(text)
     if isinstance(key, RSAKey):
-        fits = key.public_key.key_size >= LEAST_RSA
+        fits = LEAST_RSA <= key.public_key.key_size <= MOST_RSA
     else:
         fits = isinstance(key, ECKey | OKPKey) and key.curve_name in ("P-256", "Ed25519")
     if not fits:
@@ -66,15 +76,22 @@ def fingerprints(public: Mapping[str, Any]) -> Fingerprints:
 
 
 def _read(text: str) -> Key:
+    """Raises Unfit; Private also for what no library could read, such as a private key with a password."""
     if text.lstrip().startswith("{"):
         try:
-            return JWKRegistry.import_key(json.loads(text))
+            told = json.loads(text)
+            key = None if any(name in told for name in PRIVATE) else JWKRegistry.import_key(told)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Unfit from None
+        if key is None:
+            raise Private
+        return key
+    if "PRIVATE KEY" in text:
+        raise Private
     for kind in (ECKey, OKPKey, RSAKey):
         try:
-            key: Key = kind.import_key(text)
+            found: Key = kind.import_key(text)
         except (JoseError, ValueError, TypeError):
             continue
-        return key
+        return found
     raise Unfit

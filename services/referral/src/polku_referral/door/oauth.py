@@ -1,6 +1,7 @@
 """The machines' door: metadata (RFC 8414), published keys (RFC 7517) and the token endpoint (RFC 6749 §4.4)."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form
@@ -9,11 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from polku_referral.door.refusals import ASSERTION, Refusals
-from polku_referral.door.tokens import ALGORITHMS, TOKEN_S, InvalidClient, Tokens
+from polku_referral.door.tokens import ALGORITHMS, TOKEN_S, InvalidClient, NotNow, Tokens
 from polku_referral.keys import SigningKeys
 from polku_referral.model.directory import SCOPES
 
 TOKEN, JWKS, METADATA = "/referral/oauth/token", "/referral/oauth/jwks", "/.well-known/oauth-authorization-server"
+AGAIN_S = "5"
+"""Seconds; by then an address that is only slow has answered (`remote_keys.SECONDS`)."""
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 
 log = logging.getLogger(__name__)
@@ -30,14 +33,15 @@ class TokenOut(BaseModel):
 
 
 class TokenErrorOut(BaseModel):
-    """RFC 6749 §5.2."""
+    """RFC 6749 §5.2, and `temporarily_unavailable` of §4.1.2.1."""
 
-    error: Literal["unsupported_grant_type", "invalid_client", "invalid_scope"]
+    error: Literal["unsupported_grant_type", "invalid_client", "invalid_scope", "temporarily_unavailable"]
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not as RFC 6749 has it", "model": TokenErrorOut},
     401: {"description": "The proof is not accepted", "model": TokenErrorOut},
+    503: {"description": "The address of the client's keys has not answered; try again", "model": TokenErrorOut},
 }
 
 
@@ -83,6 +87,8 @@ async def token(
         log.warning("client authentication refused", extra={"reason": invalid.reason})
         refusals: Refusals = request.app.state.refusals
         await refusals.note(ASSERTION, invalid.reason, invalid.claimed)
+        if isinstance(invalid, NotNow):
+            return _error(503, "temporarily_unavailable", {"retry-after": AGAIN_S})
         return _error(401, "invalid_client")
     except ValueError:
         return _error(400, "invalid_scope")
@@ -90,6 +96,6 @@ async def token(
     return JSONResponse(body, headers=NO_STORE)
 
 
-def _error(status: int, code: str) -> JSONResponse:
+def _error(status: int, code: str, more: Mapping[str, str] | None = None) -> JSONResponse:
     """RFC 6749 §5.2; says nothing about what was wrong with a proof."""
-    return JSONResponse({"error": code}, status, headers=NO_STORE)
+    return JSONResponse({"error": code}, status, headers={**NO_STORE, **(more or {})})

@@ -13,7 +13,7 @@ from joserfc.jwk import JWKRegistry, Key
 from pymongo.errors import DuplicateKeyError
 
 from polku_referral.directory import Directory
-from polku_referral.door.remote_keys import RemoteKeys
+from polku_referral.door.remote_keys import KeysNotHere, RemoteKeys
 from polku_referral.keys import ALGORITHM, SigningKeys
 from polku_referral.model.directory import Client
 from polku_runtime.access.tokens import UNREADABLE, reason_of
@@ -44,6 +44,10 @@ class InvalidClient(Exception):
         self.claimed = claimed
 
 
+class NotNow(InvalidClient):
+    """Nothing can be said of the assertion: the keys are at an address of the client's own that does not answer."""
+
+
 class Proven(NamedTuple):
     """claims: of the assertion. key: the one of the client's keys that signed it."""
 
@@ -64,7 +68,7 @@ class Tokens:
         self.issuer = issuer
 
     async def authenticate(self, assertion: str, kind: str = ASSERTION_TYPE) -> Client:
-        """The client that signed the assertion; kind: what the form says that it is. Raises InvalidClient."""
+        """The client that signed the assertion; kind: what the form says that it is. Raises InvalidClient, NotNow."""
         if kind != ASSERTION_TYPE:
             raise InvalidClient("assertion-type")
         if not assertion or len(assertion) > MAX_ASSERTION or assertion.count(".") != 2:
@@ -72,6 +76,8 @@ class Tokens:
         claimed, kid = _claimed(assertion)
         try:
             return await self._proven(assertion, claimed, kid)
+        except KeysNotHere:
+            raise NotNow("keys-not-fetched", claimed) from None
         except InvalidClient as invalid:
             raise InvalidClient(invalid.reason, claimed) from None
 
