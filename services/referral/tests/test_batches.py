@@ -164,20 +164,6 @@ async def test_a_dry_run_tells_all_and_keeps_nothing(sender: Sender, send: Calla
     assert (await count(desk), await count(desk, "persons")) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    "wrong", [body("A-9", urgency="soon"), body("A-0", urgency="urgent"), body("A-2", urgency="urgent"), 7]
-)
-async def test_all_or_nothing(sender: Sender, send: Callable[..., Any], desk: Desk, wrong: Any) -> None:
-    """Wrong by itself, by what was sent before, by what stands in the same batch, or no object at all."""
-    await sender.sent("A-0")
-    rows = [body("A-0"), body("A-1"), body("A-2"), wrong, body("A-3")]
-    answer = await send(rows, "?atomic=all")
-    assert statuses(answer) == ["repeated", "not-written", "not-written", "refused", "not-written"]
-    assert [row["http_status"] for row in told(answer)["results"]] == [200, 424, 424, 422, 424]
-    assert await count(desk) == 1
-    assert statuses(await send(rows[:3] + rows[4:], "?atomic=all")) == ["repeated", "created", "created", "created"]
-
-
 async def test_a_batch_cut_off_in_the_middle_is_finished_by_the_repeat(
     sender: Sender, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,9 +178,9 @@ async def test_a_batch_cut_off_in_the_middle_is_finished_by_the_repeat(
     rows = [body(f"A-{n}") for n in range(6)]
     with monkeypatch.context() as patch:
         patch.setattr(desk.intake, "receive_many", dying)
-        assert (await sender.post(rows, "/batch?atomic=all")).status_code in (500, 503)
+        assert (await sender.post(rows, "/batch")).status_code in (500, 503)
     assert await count(desk) == 4
-    assert statuses(await sender.post(rows, "/batch?atomic=all")) == ["repeated"] * 4 + ["created"] * 2
+    assert statuses(await sender.post(rows, "/batch")) == ["repeated"] * 4 + ["created"] * 2
 
 
 async def test_the_receipt_is_over_the_rows_own_bytes(sender: Sender) -> None:

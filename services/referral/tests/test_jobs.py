@@ -196,16 +196,20 @@ async def test_a_repeat_within_a_job_stays_a_repeat_after_a_crash(
 async def test_all_or_nothing_over_many_chunks(
     sender: Sender, store: JobStore, worker: Callable[[], Jobs], desk: Desk, wrong: dict[str, Any]
 ) -> None:
-    """A row in the last chunk that is wrong, or says something else than one in the first; each turn a new worker."""
+    """A row in the last chunk that is wrong, or says something else than one in the first; each turn a new worker.
+
+    The chunk before it repeats what was not written.
+    """
     await sender.sent("A-0")
-    job = await begun(sender, [*(body(f"A-{n}") for n in range(7)), wrong], "?atomic=all")
+    rows = [*(body(f"A-{n}") for n in range(6)), *[body("A-2")] * 3, wrong]
+    job = await begun(sender, rows, "?atomic=all")
     while await store.next_to_do() is not None:
         await worker().run()
         now = await stands(sender, job)
         if now["state"] == "running":
             assert (now["done"], (await sender.get(f"/jobs/{job['id']}/results")).json()["items"]) == (0, [])
-    assert [row["status"] for row in await results(sender, job)] == ["repeated", *["not-written"] * 6, "refused"]
-    assert now["counts"] == {"created": 0, "repeated": 1, "refused": 1, "not_written": 6, "valid": 0}
+    assert [row["status"] for row in await results(sender, job)] == ["repeated", *["not-written"] * 8, "refused"]
+    assert now["counts"] == {"created": 0, "repeated": 1, "refused": 1, "not_written": 8, "valid": 0}
     assert await count(desk) == 1
 
 

@@ -103,7 +103,8 @@ class Client:
     ) -> list[RowResult]:
         """Sends many referrals, one result per row, in order; each row gets what `push` would have given it.
 
-        atomic: one row that is wrong keeps all of a request (50 000 rows) out. progress: told (done, total). Safe to
+        atomic: one row that is wrong keeps all of a request (50 000 rows) out; up to 1 000 rows are in together or not
+        at all, of more each is checked before the first is written. progress: told (done, total). Safe to
         repeat, row by row. Raises NotDone, and PolkuProblem for what is wrong with the whole.
         """
         query = {"atomic": "all" if atomic else "item", "dry_run": "true" if dry_run else "false"}

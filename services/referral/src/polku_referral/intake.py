@@ -53,6 +53,26 @@ class Intake:
                 return [results[place] for place in range(len(submissions))]
         raise TimeoutError("the same referrals kept arriving elsewhere at the same time")
 
+    async def receive_whole(self, submissions: Sequence[Submission]) -> list[Result | None]:
+        """As receive_many, but all or nothing: one that is refused keeps out all that is new, which gets None.
+
+        No two of them may have the same id.
+        """
+        for _ in range(TRIES):
+            foreseen = await self.foreseen(submissions)
+            known = [(one, found) for one, found in zip(submissions, foreseen, strict=True) if found is not None]
+            answers = iter(await together(self._answer, known, AT_ONCE))
+            results = [None if found is None else next(answers) for found in foreseen]
+            fresh = [one for one, result in zip(submissions, results, strict=True) if result is None]
+            if not fresh or any(isinstance(result, Refused | Sealed) for result in results):
+                return results
+            written = await self.keeper.write_whole(fresh)
+            if written is not None:
+                is_in = all(isinstance(result, Accepted) for result in written)
+                new = iter(written if is_in else [None if isinstance(one, Accepted) else one for one in written])
+                return [next(new) if result is None else result for result in results]
+        raise TimeoutError("the same referrals kept arriving elsewhere at the same time")
+
     async def known(self, submission: Submission) -> bool:
         """True when the very same was sent before, for a dry run. Raises Refused as `receive` would."""
         (found,) = await self.foreseen([submission])

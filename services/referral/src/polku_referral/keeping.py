@@ -1,8 +1,10 @@
 """Keeping what came in: a person per identity code, what is personal sealed, referrals with their events.
 
-A crash between the two leaves at most a person without a referral, who is found again by the next try.
+Each referral by itself: a crash between the two leaves at most a person without a referral, who is found again by the
+next try. As a whole: one transaction holds the persons and the referrals (docs/decisions/0022).
 """
 
+import asyncio
 import unicodedata
 from collections.abc import Sequence
 
@@ -26,6 +28,8 @@ from polku_web.formats import local_day
 
 AT_ONCE = 16
 """Of one round: a new person's key is a write and a read of its own, and a round of them must end in time."""
+SEALED_AT_A_TIME = 25
+"""Of a whole: what is sealed with a key at hand waits for nothing, and others must get a turn."""
 TRIES = 5
 
 
@@ -55,10 +59,7 @@ class Keeper:
         """One answer per submission; None for one that somebody else wrote at the same moment."""
         if not fresh:
             return []
-        if not self._has_indexes:
-            await self.repository.create_indexes()  # without them nothing would be unique
-            await self.keys.signer()  # made once, not by each of the first round
-            self._has_indexes = True
+        await self._prepared()
         persons = await self._persons(fresh)
         made = await together(self._referral, list(zip(fresh, persons, strict=True)), AT_ONCE)
         results: list[Result | None] = [result for result, _ in made]
@@ -68,6 +69,33 @@ class Keeper:
             if number in refused:
                 results[place] = None
         return results
+
+    async def write_whole(self, fresh: Sequence[Submission]) -> list[Result] | None:
+        """All in one transaction, new persons too; nothing when one of the answers is no Accepted.
+
+        None when somebody else wrote one of them at the same moment: then nothing was written either.
+        """
+        await self._prepared()
+        names = [self._lookup(one) for one in fresh]
+        known = await self.repository.known_persons(names)
+        missing = {name: one for name, one in zip(names, fresh, strict=True) if name not in known}
+        persons = await together(self._new_person, list(missing.items()), AT_ONCE)
+        known |= {name: new for name, (new, _) in zip(missing, persons, strict=True)}
+        made: list[tuple[Result, Document | None]] = []
+        for one, name in zip(fresh, names, strict=True):
+            if len(made) % SEALED_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+            made.append(await self._referral((one, known[name])))
+        rows = [row for _, row in made if row is not None]
+        if len(rows) == len(made) and not await self.repository.add_whole([row for _, row in persons], rows):
+            return None
+        return [result for result, _ in made]
+
+    async def _prepared(self) -> None:
+        if not self._has_indexes:
+            await self.repository.create_indexes()  # without them nothing would be unique
+            await self.keys.signer()  # made once, not by each of the first round
+            self._has_indexes = True
 
     async def _persons(self, fresh: Sequence[Submission]) -> list[Known]:
         """The person of each submission, found by identity code or made now."""

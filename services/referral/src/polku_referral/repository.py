@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 from bson import Binary
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.errors import OperationFailure
 
 from polku_events import EventData
+from polku_referral.inserting import insert_each, insert_whole
 from polku_referral.model.clocks import OVERDUE
 from polku_referral.model.person import Person
 from polku_referral.model.referral import WAITING, Referral
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import Aggregates
 from polku_runtime.effects import Effects
-from polku_runtime.mongo import Database, Document, only_duplicates
+from polku_runtime.mongo import Database, Document
 
 REFERRALS = "referrals"
 PERSONS = "persons"
@@ -184,11 +185,15 @@ class Repository:
 
     async def add_persons(self, rows: Sequence[Document]) -> dict[int, str]:
         """Inserts all that are new; answers the places of those that were refused, and by which index."""
-        return await _insert(self.database, PERSONS, rows)
+        return await insert_each(self.database, PERSONS, rows)
 
     async def add_referrals(self, rows: Sequence[Document]) -> dict[int, str]:
         """As add_persons: what was sent before is refused by its index."""
-        return await _insert(self.database, REFERRALS, rows)
+        return await insert_each(self.database, REFERRALS, rows)
+
+    async def add_whole(self, persons: Sequence[Document], referrals: Sequence[Document]) -> bool:
+        """Inserts all or, where an index refuses one, nothing; False then."""
+        return await insert_whole(self.database, {PERSONS: persons, REFERRALS: referrals})
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -283,14 +288,3 @@ async def _drop_old_indexes(database: Database) -> None:
         except OperationFailure as error:
             if error.code != INDEX_NOT_FOUND:
                 raise
-
-
-async def _insert(database: Database, name: str, rows: Sequence[Document]) -> dict[int, str]:
-    if not rows:
-        return {}
-    try:
-        await database[name].insert_many(rows, ordered=False)
-    except BulkWriteError as error:
-        # errmsg: "… index: lookup dup key: …"; only the name of the index is taken from it
-        return {p["index"]: p["errmsg"].split("index: ", 1)[1].split(" ", 1)[0] for p in only_duplicates(error)}
-    return {}

@@ -69,7 +69,9 @@ async def receive_batch(
 ) -> Response:
     """Takes many referrals in: up to 1 000 are answered at once, more (up to 50 000) become a job.
 
-    Each row gets what it would have got by itself, and sending the batch again is safe row by row.
+    Each row gets what it would have got by itself, and sending the batch again is safe row by row. With `atomic=all`
+    either all rows of an answer are in or none. A job is checked whole before its first row is written; what is sent
+    from elsewhere after that, or a person who is erased, refuses its row alone.
     """
     wish = Wish(atomic=atomic == "all", dry_run=dry_run)
     reader: Reader = Lines() if media_type(request.headers) == LINES else Elements()

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Literal
 
 import pymongo
@@ -49,6 +50,11 @@ class Outcome:
     case_code: str | None = None
     receipt: str | None = None
     problem: Problem | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """True for one that is good and not in: `valid`, or the repeat of such a row."""
+        return self.status == "valid" or (self.status == "repeated" and self.id is None)
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,32 @@ async def check(desk: Desk, rows: Sequence[Read], said: dict[str, str]) -> list[
     return [_foreseen(desk, one, None if isinstance(one.found, Problem) else next(foreseen), said) for one in rows]
 
 
+async def take_whole(desk: Desk, rows: Sequence[Read]) -> list[Outcome]:
+    """Takes all in or nothing of it: `valid` is what would have been taken in, but for another row.
+
+    Of rows that were checked together and are good: those of one id say the same.
+    """
+    firsts: dict[str, Submission] = {}
+    for row in rows:
+        if isinstance(row.found, Submission):
+            firsts.setdefault(row.found.body.external_id, row.found)
+    with pymongo.timeout(ROUND_SECONDS * ceil(len(rows) / ROUND)):
+        received = await desk.intake.receive_whole(list(firsts.values()))
+    results = dict(zip(firsts, received, strict=True))
+    outcomes = []
+    for one in rows:
+        name = one.external_id or ""
+        result = results[name]
+        outcomes.append(_valid(one) if result is None else _taken(one, result))
+        if isinstance(result, Accepted):
+            results[name] = replace(result, is_new=False)  # its other rows repeat it
+    return outcomes
+
+
+def _valid(one: Read) -> Outcome:
+    return Outcome(one.row, one.external_id, "valid", HTTPStatus.OK)
+
+
 def _taken(one: Read, result: Result | Problem) -> Outcome:
     if isinstance(result, Accepted):
         referral = result.referral
@@ -161,7 +193,7 @@ def _foreseen(desk: Desk, one: Read, known: Kept | Refused | None, said: dict[st
     if known is not None:
         id_, code = known.referral.id, known.referral.case_code
         return Outcome(one.row, one.external_id, "repeated", HTTPStatus.OK, id_, code)
-    return Outcome(one.row, one.external_id, "valid" if is_first else "repeated", HTTPStatus.OK)
+    return _valid(one) if is_first else replace(_valid(one), status="repeated")
 
 
 def refused(one: Read, problem: Problem) -> Outcome:
@@ -171,14 +203,13 @@ def refused(one: Read, problem: Problem) -> Outcome:
 def kept_back(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The rows of a batch of which one is wrong, where that keeps all others out."""
     late: Mapping[str, Any] = {"status": "not-written", "http_status": HTTPStatus.FAILED_DEPENDENCY}
-    return [replace(one, **late) if one.status == "valid" else one for one in outcomes]
+    return [replace(one, **late) if one.is_new else one for one in outcomes]
 
 
 async def run(desk: Desk, who: Principal, rows: Sequence[Row], *, atomic: bool, dry_run: bool) -> list[Outcome]:
     """The whole of a batch that is answered at once.
 
-    atomic: every row is checked first, and one that is wrong keeps all out. A crash while they are written leaves
-    some of them in; the same batch, sent again, takes in the rest.
+    atomic: one row that is wrong keeps all out; they are written in one transaction.
     """
     understood = await read(desk, who, rows)
     rounds = [understood[begin : begin + ROUND] for begin in range(0, len(understood), ROUND)]
@@ -187,6 +218,7 @@ async def run(desk: Desk, who: Principal, rows: Sequence[Row], *, atomic: bool, 
         outcomes = [one for round_ in rounds for one in await check(desk, round_, said)]
         if dry_run:
             return outcomes
-        if any(one.status == "refused" for one in outcomes):
-            return kept_back(outcomes)
+        if not any(one.status == "refused" for one in outcomes):
+            outcomes = await take_whole(desk, understood)
+        return kept_back(outcomes)
     return [one for round_ in rounds for one in await take(desk, round_)]

@@ -14,7 +14,7 @@ import pymongo
 from bson import Binary
 from pymongo import ASCENDING, ReturnDocument
 
-from polku_referral.batch.batches import ROUND_SECONDS, STATUSES, Outcome
+from polku_referral.batch.batches import ROUND_SECONDS, STATUSES, Outcome, kept_back
 from polku_referral.batch.results import restored, stored
 from polku_referral.files.rows import Fault, Row
 from polku_referral.vault import Erased, Vault
@@ -240,11 +240,12 @@ class JobStore:
 
     async def keep_back(self, job: Job) -> None:
         """One row of an atomic job is wrong: those that are not become `not-written`. Safe to repeat."""
-        async for row in self.chunks.find({"job": job.id, "counts.valid": {"$gt": 0}}, {"results": True}):
-            late = [{**one, "status": "not-written", "http_status": 424} if one["status"] == "valid" else one
-                    for one in row["results"]]  # fmt: skip
-            counts = {status: sum(one["status"] == status for one in late) for status in STATUSES}
-            await self.chunks.update_one({"_id": row["_id"]}, {"$set": {"results": late, "counts": counts}})
+        good = {"$or": [{f"counts.{status}": {"$gt": 0}} for status in ("valid", "repeated")]}
+        async for row in self.chunks.find({"job": job.id, **good}, {"results": True}):
+            late = kept_back([restored(one) for one in row["results"]])
+            counts = {status: sum(one.status == status for one in late) for status in STATUSES}
+            told = [stored(one) for one in late]
+            await self.chunks.update_one({"_id": row["_id"]}, {"$set": {"results": told, "counts": counts}})
 
     async def end(self, job: Job, state: State) -> Job:
         now = self.effects.now()
