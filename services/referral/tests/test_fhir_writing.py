@@ -87,6 +87,26 @@ def test_every_state_is_valid_r4(state: str, more: dict[str, Any], profile: code
     valid(write.searchset([], 0, {"self": f"{ORIGIN}/x"}))
 
 
+SAID_ELSEWHERE = ("history", "links")
+"""FHIR's Task has no place for them but its own history, which this door does not have."""
+
+
+@pytest.mark.parametrize("state", ["declined", "concluded"])
+def test_everything_that_the_json_door_shows_is_said(state: str) -> None:
+    more = FULL | {"test": True, "unmapped": {"service": "B7", "municipality": "Kajaani"}}
+    shown = stands(state, **(more | {"accepted_on": None} if state == "declined" else more))
+    write = writer("sdoh")
+    said = json.dumps([write.order(shown), write.task(shown)], ensure_ascii=False)
+    told = shown.model_dump(mode="json", exclude={*SAID_ELSEWHERE, "test", "messages", "unmapped", "received_at"})
+    left_out = {"declined": "outcome", "concluded": "reason"}[state]  # of the other end
+    for name, value in {**told, "urgency": "urgent", "service": "B7", "test": "HTEST", "message": LONG}.items():
+        values = value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]
+        for one in values:
+            assert name.startswith(left_out) or one is None or f'"{one}"' in said, name
+    assert "municipality" in said
+    assert shown.received_at.strftime("%Y-%m-%dT%H:%M") in said
+
+
 @pytest.mark.parametrize(
     ("state", "order", "sdoh", "bser", "business"),
     [

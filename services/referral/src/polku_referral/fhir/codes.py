@@ -18,6 +18,7 @@ PROTECTED = {"R": True, "V": True, "N": False, "M": False, "L": False, "U": Fals
 """Restricted and very restricted stand for a non-disclosure order (turvakielto)."""
 LANGUAGES = "urn:ietf:bcp:47"
 COMPLETENESS = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
 SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 BSER = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"

@@ -24,6 +24,7 @@ _REASONS: Mapping[str, str] = {
 _EXPLAINED = {"question": "question", "waitlisted": "waitlist", "forwarded": "forward", "expired": ""}
 """States that Task.status does not tell apart: the state itself is the reason, in the words of that kind of message."""
 _SUBSETTED = {"system": codes.COMPLETENESS, "code": "SUBSETTED"}
+_TRIAL = {"system": codes.ACT_REASON, "code": "HTEST"}
 _DAYS = ("answer_due", "sender_due", "review_on", "starts_on")
 
 
@@ -100,7 +101,9 @@ class Writer:
         return {"resourceType": "Bundle", "type": "searchset", **counted, "link": link, **_unless_empty(entry=entry)}
 
     def _identity(self, shown: ReferralOut) -> Resource:
-        meta = {"versionId": str(shown.version), "lastUpdated": _instant(changed_at(shown))}
+        meta: Resource = {"versionId": str(shown.version), "lastUpdated": _instant(changed_at(shown))}
+        if shown.test:
+            meta["tag"] = [_TRIAL]
         identifier = {"system": self.own.referrals(self.organisation_id), "value": shown.external_id}
         return {"id": shown.id, "meta": meta, "identifier": [identifier]}
 
@@ -138,6 +141,7 @@ class Writer:
         found = [self._extension(name, "valueDate", day.isoformat()) for name, day in days.items() if day is not None]
         if shown.forwarded_to is not None:
             found.append(self._extension("forwarded-to", "valueCode", shown.forwarded_to))
+        found += [self._extension("unmapped", "valueCode", field) for field in sorted(shown.unmapped)]
         return found + [self._extension("command", "valueCode", command) for command in shown.commands]
 
     def _extension(self, name: str, kind: str, value: str) -> Resource:
@@ -168,10 +172,12 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _period(start: date | None, end: date | None) -> Resource | None:
-    if start is None:
-        return None
-    return {"start": start.isoformat(), **({"end": end.isoformat()} if end is not None and end >= start else {})}
+def _period(start: date | None, end: date | None) -> Resource:
+    """Either may be kept back by the agreement with the sender."""
+    if start is not None and end is not None and end < start:
+        end = None  # R4 knows no such period
+    days = {"start": start, "end": end}
+    return {name: day.isoformat() for name, day in days.items() if day is not None}
 
 
 def _unless_empty(**elements: Any) -> Resource:
