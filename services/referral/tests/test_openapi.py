@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from jsonschema import Draft202012Validator
 
+from polku_referral.model.referral import SENDER_COMMANDS
 from polku_web.docs import description
-from polku_web.openapi import key_of, operations, read_told
+from polku_web.openapi import MACHINE, key_of, operations, read_told
 from polku_web.problems import MEDIA_TYPE, catalogue
 
 from .conftest import Sender
@@ -92,6 +93,20 @@ def test_examples_are_of_their_schema(document: dict[str, Any]) -> None:
     assert wrong == []
 
 
+def test_examples_offer_what_their_state_allows(document: dict[str, Any]) -> None:
+    shown = [
+        content["example"]
+        for _, _, operation in operations(document)
+        if any(MACHINE in way for way in operation["security"])
+        for answer in operation["responses"].values()
+        for content in answer.get("content", {}).values()
+        if "case_code" in content.get("example", {}) and "state" in content["example"]
+    ]
+    assert len(shown) > 5
+    assert [one["commands"] for one in shown] == [list(SENDER_COMMANDS[one["state"]]) for one in shown]
+    assert [set(one["links"]) for one in shown] == [{"self", *one["commands"]} for one in shown]
+
+
 def at(document: dict[str, Any], reference: str) -> Any:
     """What a reference within the document leads to."""
     found: Any = document
@@ -162,10 +177,53 @@ async def test_the_example_is_taken_in(document: dict[str, Any], sender: Sender)
     }
 
 
+def test_what_a_sender_says_and_hears_is_explained(document: dict[str, Any]) -> None:
+    """Every parameter and field, where a generated client shows it to whoever writes the next line."""
+    senders = [
+        operation
+        for _, _, operation in operations(document)
+        if operation["tags"][0] in ("referrals", "sandbox") and any(MACHINE in way for way in operation["security"])
+    ]
+    contents = [
+        content["schema"]
+        for operation in senders
+        for part in (operation.get("requestBody", {}), *operation["responses"].values())
+        for media, content in part.get("content", {}).items()
+        if media == "application/json"
+    ]
+    unexplained = {
+        f"{name}.{field}"
+        for schema in contents
+        for name, part in objects_of(schema, document, set())
+        for field, about in part["properties"].items()
+        if "$ref" not in about and "description" not in about
+    }
+    parameters = [
+        at(document, one["$ref"]) if "$ref" in one else one for operation in senders for one in operation["parameters"]
+    ]
+    assert len(senders) > 6
+    assert unexplained == set()
+    assert {one["name"] for one in parameters if not one.get("description")} == set()
+
+
+def test_a_generated_client_is_usable(document: dict[str, Any]) -> None:
+    shown = document["components"]["schemas"]["ReferralOut"]["properties"]
+    assert "enum" not in shown["state"]  # one that is added must break nobody
+    assert "withdrawal-requested" in shown["state"]["x-extensible-enum"]
+    assert "title" not in shown["state"]
+    by_id = {operation["operationId"]: operation for _, _, operation in operations(document)}
+    lost = by_id["withdrawReferral"]["responses"]["409"]["content"][MEDIA_TYPE]["schema"]
+    assert lost["allOf"][1]["properties"]["present"] == {"$ref": "#/components/schemas/ReferralOut"}
+    state = next(one for one in by_id["listReferrals"]["parameters"] if one["name"] == "state")
+    assert (state["schema"]["type"], "late" in state["schema"]["enum"]) == ("string", True)
+    form = by_id["getToken"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    assert form == {"$ref": "#/components/schemas/GetTokenForm"}
+
+
 def test_what_is_left_out_is_not_sent_by_default(document: dict[str, Any]) -> None:
     """A client made from the document sends its defaults: in a change they would undo what nobody meant to."""
     changes = document["components"]["schemas"]["CorrectContactIn"]["properties"]
-    assert changes["protected_address"] == {"type": "boolean", "title": "Protected Address"}
+    assert "default" not in changes["protected_address"]
     assert all(part.get("default") is None for part in changes.values())
 
 

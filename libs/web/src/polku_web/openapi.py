@@ -93,6 +93,34 @@ def enrich(schema: Schema, app: FastAPI, service: str, told: Schema) -> None:
     for path, method, operation in operations(schema):
         own = told.get("operations", {}).get(key_of(service, path, method)) or _untold(path, method)
         _describe(operation, facts[path, method], own, path, method)
+        _name_form(operation, components.get("schemas", {}))
+    for part in components.get("schemas", {}).values():
+        _without_titles(part)
+
+
+def _without_titles(schema: Schema) -> None:
+    """Pydantic calls `accepted_on` "Accepted On" as well, which no reader and no generated client needs."""
+    for part in schema.get("properties", {}).values():
+        part.pop("title", None)
+
+
+def _name_form(operation: Schema, schemas: Schema) -> None:
+    """A form has no model, so FastAPI names it after the function and the address; here it is after the operation."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        old = content["schema"].get("$ref", "").rpartition("/")[2]
+        if old.startswith("Body_"):
+            new = f"{operation['operationId'][0].upper()}{operation['operationId'][1:]}Form"
+            schemas[new] = schemas.pop(old) | {"title": new}
+            content["schema"] = {"$ref": f"#/components/schemas/{new}"}
+
+
+def _plain_parameter(parameter: Schema) -> None:
+    """In an address nothing can be null, and what says so makes clumsy clients."""
+    schema = parameter.get("schema", {})
+    schema.pop("title", None)
+    if "anyOf" in schema:
+        ways = [way for way in schema.pop("anyOf") if way != {"type": "null"}]
+        schema.update(ways[0] if len(ways) == 1 else {"anyOf": ways})
 
 
 def _untold(path: str, method: str) -> Schema:
@@ -120,6 +148,8 @@ def _describe(operation: Schema, facts: Facts, told: Schema, path: str, method: 
         operation["deprecated"] = True
     if "version-required" in told.get("problems", ()):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IfMatch"})
+    for parameter in operation.get("parameters", ()):
+        _plain_parameter(parameter)
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         example = told.get("requests", {}).get(media, told.get("request"))
         content.update({} if example is None else {"example": example})
@@ -127,6 +157,8 @@ def _describe(operation: Schema, facts: Facts, told: Schema, path: str, method: 
         _describe_answer(response, facts, told.get("answers", {}).get(int(status), {}))
     problems = _problems(operation, facts.entry, path, method) | set(told.get("problems", ()))
     _add_problems(operation["responses"], problems)
+    if "lost-race" in problems:
+        _add_present(operation["responses"])
     operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
@@ -150,6 +182,15 @@ def _add_problems(responses: Schema, problems: set[str]) -> None:
             del content["application/json"]  # FastAPI knows a model, not in which type we send it
         examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
         content[MEDIA_TYPE] = {"schema": PROBLEM, "examples": examples}
+
+
+def _add_present(responses: Schema) -> None:
+    """409 shows the present state in the form in which the command would have answered."""
+    done: Schema = next((answer for status, answer in responses.items() if status in ("200", "201")), {})
+    shown = done.get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in shown:
+        more = {"type": "object", "properties": {"present": shown}}
+        responses["409"]["content"][MEDIA_TYPE]["schema"] = {"allOf": [PROBLEM, more]}
 
 
 def _set_example(part: Schema, example: Any) -> None:

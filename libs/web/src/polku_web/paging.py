@@ -51,7 +51,7 @@ class Page(Generic[T]):
 
 def window(
     after: Annotated[str | None, Query(max_length=MAX_CURSOR, description="Cursor from Link or `next`")] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows of a page, at most")] = DEFAULT_LIMIT,
 ) -> Window:
     """FastAPI dependency. A cursor that we did not make is 422."""
     return Window(None if after is None else decode(after), limit)

@@ -12,11 +12,11 @@ from bson import Binary
 from polku_events.refusals import Wrong, refuse_if
 from polku_referral.answering import reasoned
 from polku_referral.desk import Desk
+from polku_referral.fields import Strict
 from polku_referral.model import sending
 from polku_referral.model.code_map import read_municipality
 from polku_referral.model.referral import Decided, Referral
 from polku_referral.repository import Kept, sender_scope_of
-from polku_referral.wire import Strict
 from polku_referral.wishes import AnswerIn, CorrectContactIn, WithdrawIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace

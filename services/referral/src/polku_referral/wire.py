@@ -1,69 +1,47 @@
-"""What a sender's system says and hears: the body of a referral (public-surface §4) and the answer to it."""
+"""What a sender's system says and hears: the body of a referral (public-surface §4) and the answer to it.
+
+The texts under the fields stand in the OpenAPI document.
+"""
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict, Text
 from polku_referral.model.code_map import OwnCode
-from polku_referral.model.referral import Party
+from polku_referral.model.referral import Party, State
 from polku_web.i18n import msg
 
-ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-
-
-def _only_iso(value: object) -> object:
-    # Pydantic would also take seconds since 1970 for a day, as a number and as text.
-    if type(value) is date or (isinstance(value, str) and ISO_DAY.fullmatch(value)):
-        return value
-    raise PydanticCustomError("date_type", "This must be a day, YYYY-MM-DD.")
-
-
-Day = Annotated[date, BeforeValidator(_only_iso)]
-# No control characters, and none that turn the direction of what follows: a name must read as it is written.
-_TURNING = r"\u202A-\u202E\u2066-\u2069"
-Text = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^[^\u0000-\u001F\u007F-\u009F{_TURNING}]*$"
-    ),
-]
-LongText = Annotated[
-    str,
-    StringConstraints(max_length=4000, pattern=rf"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F{_TURNING}]*$"),
-]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 EXTERNAL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")
 ExternalId = Annotated[str, StringConstraints(pattern=EXTERNAL_ID.pattern)]
-Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
 
 KNOWN_BY_NOTHING = msg("Give an identity code or a date of birth.")
 
 
-class Strict(BaseModel):
-    """Unknown fields are refused: a misspelt field must not be lost in silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 class PersonIn(Strict):
-    """Either identity_code or date_of_birth. Names are kept as given, without spaces around.
-
-    municipality: three digits, or as the map of the sender's organisation spells it.
-    """
+    """Whom it is about. Needs an identity code or a date of birth."""
 
     identity_code: str | None = Field(None, max_length=20, examples=["010594Y9032"])
+    """Finnish personal identity code; artificial ones (900–999) in a test."""
     date_of_birth: Day | None = None
+    """Where there is no identity code; beside one it must be the same day."""
     given_names: Text
+    """Kept as given, without spaces around."""
     family_name: Text
+    """Kept as given, without spaces around."""
     language: Code = "fi"
+    """In which the person is spoken to: code of the list `language`."""
     municipality: OwnCode | None = Field(None, examples=["205"])
+    """Of residence: three digits, or as the map of the sender's organisation spells it."""
     phone: Phone | None = None
+    """Digits, spaces, `+`, `-` and brackets."""
     email: Email | None = None
+    """Where the person reads mail."""
     protected_address: Annotated[bool, Field(strict=True)] = False
+    """A non-disclosure order of the population register holds."""
 
     @model_validator(mode="after")
     def _known_somehow(self) -> "PersonIn":
@@ -76,45 +54,64 @@ class GroundIn(Strict):
     """On what the hand-over rests."""
 
     basis: Code
+    """Code of the list `basis`."""
     given_on: Day
+    """The day of the consent or decision."""
     text: LongText = ""
+    """What else is to be known of it."""
 
 
 class LabourMarketIn(Strict):
+    """Where the person stands on the labour market."""
+
     status: Code
+    """Code of the list `labour_market_status`."""
     since: Day | None = None
+    """The first day of that."""
 
 
 class ReasonIn(Strict):
-    goals: Annotated[list[Code], Field(max_length=10)] = []
+    """Why the person is referred."""
+
+    goals: list[Code] = Field([], max_length=10)
+    """Codes of the list `goal`."""
     text: LongText = ""
+    """In the words of the worker."""
 
 
 class SenderIn(Strict):
-    """The worker to call. Not a person in the vault's sense, but kept with the referral's notes all the same."""
+    """The worker whom the project calls."""
 
+    # Not a person in the vault's sense, but kept with the referral's notes all the same.
     unit: Text
+    """Where the worker works."""
     name: Text
+    """The worker's name."""
     phone: Phone | None = None
+    """Digits, spaces, `+`, `-` and brackets."""
     email: Email | None = None
+    """The worker's mail."""
 
 
 class ReferralIn(Strict):
-    """One referral as a sender's system pushes it.
-
-    route, service: Polku's codes, or the sender's own where its organisation has a map of them.
-    """
+    """One referral as a sender's system pushes it."""
 
     external_id: ExternalId
+    """The sender's own id of it, unique in its organisation; it holds no identity code."""
     programme: Code
+    """To which programme: code of the list `programme`."""
     route: OwnCode = Field(examples=["employment-service"])
+    """Through which service the person comes: code of the list `route`, or the sender's own where it has a map."""
     service: OwnCode = Field(examples=["work-activity"])
+    """What is asked for: code of the list `service`, or the sender's own where it has a map."""
     referred_on: Day
+    """The day on which the sender decided to refer; not in the future."""
     person: PersonIn
     ground: GroundIn
     labour_market: LabourMarketIn
     reason: ReasonIn
     urgency: Code = "normal"
+    """Code of the list `urgency`."""
     sender: SenderIn
 
 
@@ -124,84 +121,139 @@ Trial = Literal[
 """By what a client that only tries plays the project's part, and time's, on its own test referrals."""
 
 
-class LinkOut(BaseModel):
+def growing(*values: str) -> Any:
+    """A text of these values today. No `enum`: a client made from the document must bear one that is added."""
+    return Field(examples=[values[0]], json_schema_extra={"x-extensible-enum": list(values)})
+
+
+class Said(BaseModel):
+    """What the service answers with."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class LinkOut(Said):
+    """Where one goes on."""
+
     href: str
+    """Relative to the origin."""
     method: Literal["GET", "POST"] = "GET"
+    """By which method."""
 
 
-class StepOut(BaseModel):
-    """One line of the history. party: who did it. by: which of its people or machines, for the project's eyes only."""
+class StepOut(Said):
+    """One line of the history."""
 
     kind: str
+    """What happened: code of the list `step`."""
     at: datetime
+    """When."""
     party: Party
+    """Who did it."""
     by: str | None = None
+    """Which of its people or machines, for the project's eyes only."""
 
 
-class MessageOut(BaseModel):
-    """What one side wrote to the other. kind: question, answer, decline, waitlist, forward, withdraw or
-    request-withdrawal.
-    """
+class MessageOut(Said):
+    """What one side wrote to the other."""
 
-    kind: str
+    kind: Annotated[
+        str, growing("question", "answer", "decline", "waitlist", "forward", "withdraw", "request-withdrawal")
+    ]
+    """With which command it was written."""
     at: datetime
+    """When."""
     party: Party
+    """Who wrote it."""
     text: str
+    """What was written."""
 
 
-class ReferralOut(BaseModel):
-    """Where a referral stands. receipt: only for its sender. commands: what the reader may do now; links: where.
-
-    answer_due: the day by which the project answers; sender_due: by which the sender answers a question; review_on:
-    when the project looks again at one that waits for a place. forwarded_to: code of the partner. mapped, unmapped:
-    field → the sender's own code, which stands for the value of that field, or for nothing known yet (`unknown`).
-    messages: in the answer to a GET of one referral, when anything was written. test: sent to try out an integration.
-    """
+class ReferralOut(Said):
+    """Where a referral stands."""
 
     id: str
+    """Ours; in every address of the referral."""
     external_id: str | None
+    """The sender's own id."""
     case_code: str
+    """What people call the person's case on the telephone; it says nothing of who it is."""
     programme: str
+    """Code of the list `programme`."""
     route: str
+    """Code of the list `route`; `unknown` while nobody knows what the sender's own code stands for."""
     service: str
-    state: str
+    """Code of the list `service`; `unknown` as in `route`."""
+    state: Annotated[str, growing(*get_args(State))]
+    """A state that you do not know: look at `commands`."""
     version: int
+    """Counts what happened, from 1; `ETag` holds the same, and commands take it in `If-Match`."""
     urgency: str
+    """Code of the list `urgency`."""
     referred_on: date
+    """As the sender said."""
     received_at: datetime
+    """When it was taken in."""
     answer_due: date
+    """The day by which the project answers."""
     sender_due: date | None = None
+    """The day by which the sender answers a question."""
     review_on: date | None = None
+    """The day on which the project looks again at one that waits for a place."""
     accepted_on: date | None = None
+    """The day of the acceptance, where the agreement lets it go back."""
     starts_on: date | None = None
+    """The day that was agreed for beginning, where the agreement lets it go back."""
     forwarded_to: str | None = None
+    """Code of the organisation that it was given on to."""
     reason: str | None = None
+    """Of a refusal or a withdrawal: code of the list `decline_reason` or `withdraw_reason`."""
     reason_text: str | None = None
+    """The words that went with a refusal; where `messages` are."""
     outcome: str | None = None
+    """How the pathway ended: code of the list `outcome`, where the agreement lets it go back."""
     concluded_on: date | None = None
+    """The day on which it ended."""
     mapped: dict[str, str] = {}
+    """The sender's own code by field, where it was read as the value that this field has here."""
     unmapped: dict[str, str] = {}
+    """The sender's own code by field, where nobody knows yet what it stands for."""
     test: bool = False
+    """Sent to try out an integration: nobody sees or counts it."""
     receipt: str | None = None
+    """A JWS, in the answer to its sender's POST and GET of this one referral; null in lists and after commands."""
     messages: list[MessageOut] | None = None
+    """What both sides wrote, in the answer to a GET of this one referral; null in lists and after commands."""
     history: list[StepOut]
+    """A line per version, the oldest first."""
     commands: list[str]
+    """What the reader may do now."""
     links: dict[str, LinkOut]
+    """`self`, and an address for each of `commands`."""
 
 
-class DryRunOut(BaseModel):
-    """All was validated, nothing was kept. exists: the external id is known already. Codes as in ReferralOut."""
+class DryRunOut(Said):
+    """All was validated, nothing was kept."""
 
     dry_run: Literal[True] = True
+    """Tells this answer from that to a referral that was kept."""
     valid: Literal[True] = True
+    """What is not valid gets a problem."""
     exists: bool
+    """The very same was sent before."""
     mapped: dict[str, str] = {}
+    """As in the answer to a referral."""
     unmapped: dict[str, str] = {}
+    """As in the answer to a referral."""
 
 
-class ReferralList(BaseModel):
+class ReferralList(Said):
+    """One page."""
+
     items: list[ReferralOut]
+    """Those of this page."""
     next: str | None
+    """The cursor of the next page, for `after`; null on the last."""
 
 
 class NamesOut(BaseModel):

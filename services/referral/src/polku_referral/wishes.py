@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict
 from polku_referral.model.code_map import OwnCode
-from polku_referral.wire import Code, Day, Email, LongText, Phone, Strict
 from polku_web.i18n import msg
 
 Note = Annotated[LongText, Field(max_length=1000)]
@@ -25,74 +25,89 @@ class NothingIn(Strict):
 
 
 class AcceptIn(Strict):
-    """coordinator_id: whose case-load; the reader's own when left out. accepted_on: today when left out.
-    starts_on: the day that was agreed for beginning.
-    """
+    """The project takes the person in."""
 
     accepted_on: Day | None = None
+    """Today when left out; not in the future."""
     starts_on: Day | None = None
+    """The day that was agreed for beginning."""
     coordinator_id: Annotated[str, Field(max_length=64)] | None = None
+    """Whose case-load; the reader's own when left out."""
 
 
 class DeclineIn(Strict):
-    """reason: of the list `decline_reason`; text: for the sender alone, needed when the reason is another."""
+    """The project does not take the person in."""
 
     reason: Code
+    """Code of the list `decline_reason`."""
     text: Note = ""
+    """For the sender alone; needed when the reason is `other`."""
 
 
 class AskIn(Strict):
-    """text: the question. sender_due: the day to answer it by; by the route's terms when left out."""
+    """The project asks."""
 
     text: Words
+    """The question."""
     sender_due: Day | None = None
+    """The day to answer it by; by the route's terms when left out."""
 
 
 class WaitlistIn(Strict):
-    """review_on: the day on which the project looks again."""
+    """There is no room now."""
 
     review_on: Day
+    """The day on which the project looks again."""
     text: Note = ""
+    """For the sender."""
 
 
 class ForwardIn(Strict):
-    """partner: code of an organisation."""
+    """The project gives the referral on."""
 
     partner: Code
+    """Code of an organisation."""
     text: Note = ""
+    """For the sender."""
 
 
 class MapCodesIn(Strict):
     """What each of the sender's unknown codes stands for; exactly the fields that are unmapped."""
 
     route: Code | None = None
+    """Code of the list `route`."""
     service: Code | None = None
+    """Code of the list `service`."""
 
 
 class WithdrawIn(Strict):
-    """reason: of the list `withdraw_reason`; text: needed when the reason is another."""
+    """The sender takes the referral back, or asks for it."""
 
     reason: Code
+    """Code of the list `withdraw_reason`."""
     text: Note = ""
+    """For the project; needed when the reason is `other`."""
 
 
 class AnswerIn(Strict):
-    """text: the answer to the question."""
+    """The sender answers."""
 
     text: Words
+    """The answer to the question."""
 
 
 class CorrectContactIn(Strict):
-    """How the person is reached, as it is now. What is left out stays; null takes it away.
-
-    municipality: as in the referral. protected_address: a non-disclosure order holds; only `false` lifts it.
-    """
+    """How the person is reached, as it is now. What is left out stays; null takes it away."""
 
     phone: Phone | None = None
+    """Digits, spaces, `+`, `-` and brackets."""
     email: Email | None = None
+    """Where the person reads mail."""
     municipality: OwnCode | None = Field(None, examples=["205"])
+    """Three digits, or as the map of the sender's organisation spells it."""
     # No default in the document: a client made from it would send it, and lift an order that nobody meant.
     protected_address: Annotated[bool, Field(strict=True, json_schema_extra=_without_default)] = False
+    """A non-disclosure order holds; only `false` lifts it."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "CorrectContactIn":

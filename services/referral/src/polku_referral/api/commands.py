@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from polku_events.refusals import Refused
 from polku_referral import answering, sending
-from polku_referral.api.referrals import BASE, AtDesk, refusals, shown
+from polku_referral.api.referrals import BASE, AtDesk, ReferralId, refusals, shown
 from polku_referral.desk import Desk
 from polku_referral.model.referral import Referral
 from polku_referral.repository import scope_of
@@ -59,7 +59,11 @@ def case_of(door: Dependency) -> Callable[..., Awaitable[Case]]:
     """A dependency: the case of whoever passes the door."""
 
     async def case(
-        who: Annotated[Principal, Depends(door)], desk: AtDesk, referral_id: str, request: Request, response: Response
+        who: Annotated[Principal, Depends(door)],
+        desk: AtDesk,
+        referral_id: ReferralId,
+        request: Request,
+        response: Response,
     ) -> Case:
         return Case(who, desk, referral_id, request, response)
 

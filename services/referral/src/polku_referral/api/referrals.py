@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.requests import Request
 
 from polku_events.refusals import Refused
@@ -26,9 +26,11 @@ from polku_web.problems import Error, Problem
 
 BASE = "/referral/api/v1"
 MAX_NAMES = 100
+REPEATED = "Makes a repeat safe, as `external_id` does; for tools that send it anyhow"
 KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,100})"?')
 router = APIRouter(prefix=BASE, tags=["referrals"])
 
+ReferralId = Annotated[str, Path(description="`id`, as the answer to the POST gave it")]
 Standing = Literal[State, "late"]
 Whose = Literal["own", "all"]
 Sender = Annotated[Principal, Depends(client("referrals:write"))]
@@ -56,7 +58,10 @@ async def receive(
     who: Sender,
     desk: AtDesk,
     body: ReferralIn,
-    idempotency_key: Annotated[str | None, Header(json_schema_extra={"pattern": f"^{KEY.pattern}$"})] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(alias="Idempotency-Key", description=REPEATED, json_schema_extra={"pattern": f"^{KEY.pattern}$"}),
+    ] = None,
     dry_run: Annotated[bool, Query(description="Validate all and keep nothing")] = False,
 ) -> ReferralOut | DryRunOut:
     """Takes a referral in. Repeating is safe: the same content gets the same answer."""
@@ -82,7 +87,7 @@ async def list_referrals(
     desk: AtDesk,
     part: Annotated[Window, Depends(window)],
     state: Annotated[Standing | None, Query(description="`late`: not answered in time, and still waiting")] = None,
-    external_id: Annotated[str | None, Query(max_length=100)] = None,
+    external_id: Annotated[str | None, Query(max_length=100, description="The sender's own id")] = None,
     whose: Annotated[Whose, Query(description="Those in the reader's own case-load, or all")] = "all",
 ) -> ReferralList:
     """The caller's referrals; those that wait are in the order in which an answer is due."""
@@ -92,7 +97,7 @@ async def list_referrals(
 
 
 @router.get("/referrals/{referral_id}")
-async def one_referral(response: Response, who: Reader, desk: AtDesk, referral_id: str) -> ReferralOut:
+async def one_referral(response: Response, who: Reader, desk: AtDesk, referral_id: ReferralId) -> ReferralOut:
     """Where one referral stands, and what both sides wrote. `ETag` holds the version that commands take in `If-Match`.
 
     Every reading of what was written is written down.
@@ -104,7 +109,7 @@ async def one_referral(response: Response, who: Reader, desk: AtDesk, referral_i
 
 
 @router.get("/referrals/{referral_id}/person")
-async def person(who: Coordinator, desk: AtDesk, referral_id: str) -> PersonOut:
+async def person(who: Coordinator, desk: AtDesk, referral_id: ReferralId) -> PersonOut:
     """The person and what the sender told. Every look is written down."""
     kept: Kept = await desk.find(who, referral_id)
     opened = await desk.open_person(who, kept)

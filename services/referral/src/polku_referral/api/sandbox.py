@@ -6,7 +6,7 @@ So the developer of a sender's system can walk the whole loop alone. For anybody
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Path
 from pydantic import ValidationError
 
 from polku_events.refusals import Wrong, refuse_if
@@ -14,10 +14,11 @@ from polku_referral import answering
 from polku_referral.api.commands import COMMAND, Case, case_of, done
 from polku_referral.api.referrals import BASE
 from polku_referral.desk import Desk
+from polku_referral.fields import Code, Strict
 from polku_referral.model import clocks
 from polku_referral.model import referral as domain
 from polku_referral.model.referral import Referral
-from polku_referral.wire import Code, ReferralOut, Strict, Trial
+from polku_referral.wire import ReferralOut, Trial
 from polku_referral.wishes import AcceptIn, AskIn, DeclineIn, ForwardIn, MapCodesIn, NothingIn, WaitlistIn
 from polku_runtime.access import Principal
 from polku_web.doors import staff_or_client
@@ -27,9 +28,10 @@ router = APIRouter(prefix=BASE, tags=["sandbox"])
 
 
 class ConcludeIn(Strict):
-    """outcome: of the list `outcome`."""
+    """The pathway has ended."""
 
     outcome: Code = "work"
+    """Code of the list `outcome`."""
 
 
 async def expire(desk: Desk, who: Principal, referral_id: str, seen: int, wish: NothingIn) -> Referral:
@@ -72,7 +74,7 @@ async def _trying(who: Annotated[Principal, Depends(staff_or_client())]) -> Prin
 @router.post("/referrals/{referral_id}/sandbox/{command}", responses=COMMAND)
 async def play(
     case: Annotated[Case, Depends(case_of(_trying))],
-    command: Trial,
+    command: Annotated[Trial, Path(description="What the project, or time, does")],
     wish: Annotated[dict[str, Any] | None, Body(description="As the project's command takes it")] = None,
 ) -> ReferralOut:
     """Does to a test referral what the project's staff would do, or what time does (`expire`, `conclude`)."""

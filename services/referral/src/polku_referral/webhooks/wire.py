@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from polku_referral.fields import Strict
 from polku_referral.model.telling import TYPES
 from polku_referral.model.webhook import Webhook
 from polku_referral.webhooks.addresses import MAX_URL
 from polku_referral.webhooks.signatures import Scheme
-from polku_referral.wire import Strict
 from polku_runtime.mongo import Document
 
 State = Literal["waiting", "delivered", "dropped"]

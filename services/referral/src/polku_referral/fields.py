@@ -1,0 +1,41 @@
+"""Of what the bodies that machines send are made: days, texts, codes; and what they have in common."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+def _only_iso(value: object) -> object:
+    # Pydantic would also take seconds since 1970 for a day, as a number and as text.
+    if type(value) is date or (isinstance(value, str) and ISO_DAY.fullmatch(value)):
+        return value
+    raise PydanticCustomError("date_type", "This must be a day, YYYY-MM-DD.")
+
+
+Day = Annotated[date, BeforeValidator(_only_iso)]
+# No control characters, and none that turn the direction of what follows: a name must read as it is written.
+_TURNING = r"\u202A-\u202E\u2066-\u2069"
+Text = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^[^\u0000-\u001F\u007F-\u009F{_TURNING}]*$"
+    ),
+]
+LongText = Annotated[
+    str,
+    StringConstraints(max_length=4000, pattern=rf"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F{_TURNING}]*$"),
+]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused: a misspelt field must not be lost in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
