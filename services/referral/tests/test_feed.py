@@ -16,6 +16,7 @@ from polku_referral.model.telling import Item, channel_of
 from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock
 from polku_web.live import LiveHub
+from polku_web.paging import encode
 
 from .conftest import Sender, SignIn
 from .feeding import carry, feed_all, outbox, story
@@ -131,8 +132,29 @@ async def test_a_place_that_is_too_old(store: FeedStore, sender: Sender) -> None
     assert len((await page(sender))["items"]) == 2
 
 
+async def test_a_place_that_the_feed_has_not_come_to(store: FeedStore, sender: Sender) -> None:
+    """After a restore: silence would last until the feed has grown as long again, and all until then be missed."""
+    await store.append([note(number) for number in range(3)])
+    kept = (await page(sender))["next"]
+    await store.rows.delete_many({"seq": {"$gt": 1}})
+    await store.counters.update_one({"_id": TOWN}, {"$set": {"seq": 1}})
+    answer = await sender.get(f"/events?after={kept}&wait=1")
+    assert (answer.status_code, answer.json()["code"]) == (410, "cursor-expired")
+
+
+async def test_a_cursor_of_another_feed(store: FeedStore, sender: Sender, enrol: Callable[..., Any]) -> None:
+    """That of the trial, or of another organisation that the same system serves, would skip what was not read."""
+    trials = channel_of(TOWN, test=True)
+    await store.append([note(number, channel) for channel in (TOWN, COUNTY, trials) for number in range(3)])
+    for other in (await enrol(COUNTY), await enrol(TOWN, test=True)):
+        strange = (await page(other, "?limit=1"))["next"]
+        assert (await sender.get(f"/events?after={strange}")).status_code == 422
+        assert len((await page(other, f"?after={strange}"))["items"]) == 2
+    assert len((await page(sender, f"?after={encode((1,))}"))["items"]) == 2, "given out before cursors said whose"
+
+
 @pytest.mark.parametrize(
-    "query", ["?after=x", "?after=WyJhIl0", "?after=WzEsMl0", "?limit=0", "?limit=201", "?wait=26"]
+    "query", ["?after=x", "?after=WyJhIl0", "?after=WzEsMl0", "?after=Wy0xXQ", "?limit=0", "?limit=201", "?wait=26"]
 )
 async def test_what_is_not_a_place(sender: Sender, query: str) -> None:
     assert (await sender.get(f"/events{query}")).status_code == 422
@@ -216,6 +238,7 @@ async def test_a_caller_waits_only_so_often_and_stopping_ends_it(sender: Sender,
     await _until(lambda: sum(app.state.feed.waiting.values()) == 4)
     refused = await sender.get("/events?wait=25")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert (await sender.get("/events")).status_code == 200, "who does not wait is nobody's burden"
     begun = time.perf_counter()
     app.state.live.end()
     assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 4

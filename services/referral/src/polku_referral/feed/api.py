@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from hashlib import sha256
 from typing import Annotated
 
 import pymongo
@@ -57,7 +58,12 @@ class Reading:
 @router.get(
     "/events",
     response_model_exclude_none=True,
-    responses={410: {"description": "What came after this cursor is older than is kept", "model": ProblemBody}},
+    responses={
+        410: {
+            "description": "What came after this cursor is not kept any more, or not known: read from the start",
+            "model": ProblemBody,
+        }
+    },
 )
 async def events(
     request: Request,
@@ -78,13 +84,12 @@ async def events(
     reading: Reading = request.app.state.feed
     channel = channel_of(who.organisation_id or "", test=who.test)
     with pymongo.timeout(DATABASE_SECONDS):
-        place = await reading.store.last(channel) if after == NOW else place_of(after)
-    with reading.one_more(who.id):
+        place = await reading.store.last(channel) if after == NOW else place_of(after, channel)
+    with reading.one_more(who.id) if wait else nullcontext():
         rows = await _read(request, reading.store, channel, place, limit, wait)
     if rows and after is not None and rows[0]["seq"] != place + 1:
         raise Problem(410, "cursor-expired")
-    last = rows[-1]["seq"] if rows else place
-    cursor = encode((last,))
+    cursor = cursor_of(rows[-1]["seq"] if rows else place, channel)
     response.headers["link"] = f'<{next_href(request, cursor)}>; rel="next"'
     origin: str = request.app.state.settings.base_url if reading.origin is None else reading.origin
     return FeedPage(items=[item(row, origin) for row in rows], next=cursor, more=len(rows) == limit)
@@ -94,6 +99,7 @@ async def _read(request: Request, store: FeedStore, channel: str, place: int, li
     """Rows after the place; when there are none, those that come within `wait` seconds.
 
     Each look has the database's own deadline, which the edge leaves to us here: waiting is not the database's fault.
+    Raises Problem 410 for a place that the feed has not come to.
     """
     hub: LiveHub = request.app.state.live
     loop = asyncio.get_running_loop()
@@ -102,6 +108,9 @@ async def _read(request: Request, store: FeedStore, channel: str, place: int, li
         seen = hub.position  # taken before reading: what comes meanwhile ends the waiting at once
         with pymongo.timeout(DATABASE_SECONDS):
             rows = await store.page(channel, place, limit)
+            if not rows and place > await store.last(channel):
+                # The feed went back to a backup: who waited here would miss all until it has grown as long again.
+                raise Problem(410, "cursor-expired")
         left = until - loop.time()
         if rows or left <= 0 or not await _news(request, hub, channel, seen, left):
             return rows
@@ -130,9 +139,21 @@ def topic(channel: str) -> str:
     return f"feed-{channel}"
 
 
-def place_of(cursor: str | None) -> int:
-    """The place that a cursor of the feed names. Raises Problem 422 for anything else."""
-    key = (0,) if cursor is None else decode(cursor)
-    if len(key) != 1 or not isinstance(key[0], int):
+def cursor_of(place: int, channel: str) -> str:
+    """A place of one feed. It says of which: another's would skip what it has not seen, without a word."""
+    return encode((place, _mark(channel)))
+
+
+def place_of(cursor: str | None, channel: str) -> int:
+    """The place that a cursor of this feed names, 0 for none. Raises Problem 422 for anything else."""
+    if cursor is None:
+        return 0
+    place, *of = decode(cursor)
+    # Cursors that say nothing of their feed were given out before they did.
+    if not isinstance(place, int) or place < 0 or of not in ([], [_mark(channel)]):
         raise wrong_cursor()
-    return key[0]
+    return place
+
+
+def _mark(channel: str) -> str:
+    return sha256(channel.encode()).hexdigest()[:8]

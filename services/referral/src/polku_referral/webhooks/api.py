@@ -106,7 +106,7 @@ async def replay(webhook: Owned, webhooks: AtWebhooks, wish: wire.ReplayIn) -> w
     if (wish.after is None) == (wish.since is None):
         raise Problem(422, "invalid", errors=[Error("/after", "needed", msg("Give either a cursor or an instant."))])
     with _refusals():
-        after = None if wish.after is None else place_of(wish.after)
+        after = None if wish.after is None else place_of(wish.after, webhook.channel)
         return wire.ReplayOut(places=await webhooks.replay(webhook, after=after, since=wish.since))
 
 
