@@ -11,8 +11,9 @@ import pytest
 from polku_activities.model.session import MOST
 from polku_activities.repository import Sessions
 from polku_runtime.testing import Clock
+from polku_web.testing import Person, SignIn
 
-from .conftest import API, Hear, Person, SignIn
+from .conftest import API, Hear
 from .material import COACH, COORDINATOR, ELSEWHERE, OTHER_COACH, STEERING, closed, opened
 
 PLAN = {

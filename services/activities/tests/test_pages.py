@@ -7,8 +7,9 @@ import pytest
 
 from polku_activities.repository import Sessions
 from polku_runtime.testing import Clock
+from polku_web.testing import Form, Person, SignIn, fields_of, text_of
 
-from .conftest import Form, Hear, Person, SignIn, fields_of, text_of
+from .conftest import Hear
 from .material import COACH, COORDINATOR, ELSEWHERE, OTHER_COACH, STEERING, closed, opened
 
 LIST = "/activities/sessions"
@@ -23,7 +24,7 @@ PLAN: dict[str, Any] = {
 
 async def plan(me: Person, **changes: Any) -> str:
     """Plans a session by the form; its address."""
-    answer = await me.submit(NEW, **{**PLAN, **changes})
+    answer = await me.submit(NEW, changes={**PLAN, **changes})
     assert answer.status_code == 303, text_of(answer.text)
     at, _, done = answer.headers["location"].partition("?")
     assert done == "done=plan"
@@ -31,7 +32,7 @@ async def plan(me: Person, **changes: Any) -> str:
 
 
 async def hold(me: Person, at: str, **changes: Any) -> None:
-    answer = await me.submit(at, f"{at}/hold", **changes)
+    answer = await me.submit(at, f"{at}/hold", changes=changes)
     assert answer.headers.get("location") == f"{at}?done=hold", text_of(answer.text)
 
 
@@ -60,7 +61,7 @@ async def test_the_list_links_counts_and_marks_what_is_missing(people: None, sig
     await hold(me, held, **{"attendance-pathway-1": "absent-unexcused"})
     await plan(me, day="2026-03-05")
     gone = await plan(me, day="2026-03-06")
-    await me.submit(gone, f"{gone}/cancel", reason="weather")
+    await me.submit(gone, f"{gone}/cancel", changes={"reason": "weather"})
     clock.advance(hours=2)
     me = await sign_in(COACH)
 
@@ -96,11 +97,11 @@ async def test_a_coordinator_gives_sessions_to_coaches_by_the_form(people: None,
     me, coach = await sign_in(COORDINATOR), await sign_in(COACH)
     assert fields_of((await me.get(NEW)).text, NEW)["coach_id"] == COORDINATOR
     assert "coach_id" not in fields_of((await coach.get(NEW)).text, NEW)
-    answer = await me.submit(NEW, **PLAN, coach_id=ELSEWHERE)
+    answer = await me.submit(NEW, changes={**PLAN, "coach_id": ELSEWHERE})
     assert (answer.status_code, '<a href="#f-coach_id">' in answer.text) == (422, True)
     at = await plan(me, coach_id=COACH)
     assert (await coach.get(at)).status_code == 200
-    answer = await me.submit(f"{at}/change", f"{at}/change", coach_id=OTHER_COACH)
+    answer = await me.submit(f"{at}/change", f"{at}/change", changes={"coach_id": OTHER_COACH})
     assert answer.headers["location"] == f"{at}?done=change"
     assert (await coach.get(at)).status_code == 404
 
@@ -141,7 +142,7 @@ async def test_an_empty_form_starts_with_what_is_usual(people: None, sign_in: Si
 
 async def test_a_wrong_plan_comes_back_with_what_was_typed_and_a_summary(people: None, sign_in: SignIn) -> None:
     me = await sign_in(COACH)
-    answer = await me.submit(NEW, **{**PLAN, "activity": "", "day": "soon", "clock": "9", "minutes": "x", "group": "no", "place": "5.3.2026"})  # fmt: skip
+    answer = await me.submit(NEW, changes={**PLAN, "activity": "", "day": "soon", "clock": "9", "minutes": "x", "group": "no", "place": "5.3.2026"})  # fmt: skip
     page = answer.text
     assert answer.status_code == 422
     assert "There are 4 things to correct" in page
@@ -195,7 +196,7 @@ async def test_a_participant_whose_pathway_closed_can_be_kept(people: None, hear
     await hear((closed(1), 2))
     page = (await me.get(f"{at}/change")).text
     assert fields_of(page, f"{at}/change")["pathway_ids"] == ["pathway-1", "pathway-2"]
-    assert (await me.submit(f"{at}/change", minutes="60")).status_code == 303
+    assert (await me.submit(f"{at}/change", changes={"minutes": "60"})).status_code == 303
 
 
 async def test_somebody_who_is_elsewhere_is_pointed_out(people: None, sign_in: SignIn) -> None:
@@ -266,7 +267,7 @@ async def test_a_wrong_attendance_is_said_in_its_row_and_the_rest_stays(people: 
         "minutes-pathway-2": "121",
         "pathway_ids": ["pathway-3"],
     }
-    answer = await me.submit(at, f"{at}/hold", **changes)
+    answer = await me.submit(at, f"{at}/hold", changes=changes)
     page = answer.text
     assert answer.status_code == 422
     assert "There are 3 things to correct" in page
@@ -312,7 +313,7 @@ async def test_what_was_typed_wrong_or_tampered_with_is_said(
 ) -> None:
     me = await sign_in(COACH)
     at = await plan(me)
-    answer = await me.submit(at, f"{at}/hold", **changes)
+    answer = await me.submit(at, f"{at}/hold", changes=changes)
     assert answer.status_code == 422
     assert f'<a href="#f-{field}">{message}' in answer.text
 
@@ -347,7 +348,7 @@ async def test_correcting(people: None, sign_in: SignIn) -> None:
     at = await plan(me)
     await hold(me, at)
     correction: Form = {"pathway_id": "pathway-1", "attendance": "absent-excused", "reason": "later-information"}
-    answer = await me.submit(at, f"{at}/correct", **correction)
+    answer = await me.submit(at, f"{at}/correct", changes=correction)
     assert answer.status_code == 422
     assert '<a href="#f-absence_reason">State the reason of the absence.</a>' in answer.text
     assert '<details class="card" open>' in answer.text
@@ -358,9 +359,9 @@ async def test_correcting(people: None, sign_in: SignIn) -> None:
     page = (await me.get(answer.headers["location"])).text
     assert "Old and new are kept." in page
     assert "K-00001, Present, 120 minutes → Absent with leave, Illness (Known only later)" in text_of(page)
-    answer = await me.submit(at, f"{at}/correct", pathway_id="pathway-2", attendance="late", minutes="45", reason="typing-error")  # fmt: skip
+    answer = await me.submit(at, f"{at}/correct", changes={"pathway_id": "pathway-2", "attendance": "late", "minutes": "45", "reason": "typing-error"})  # fmt: skip
     assert "K-00002 Late 45 –" in text_of(row_of((await me.get(at)).text, "K-00002"))
-    answer = await me.submit(at, f"{at}/correct", pathway_id="pathway-2", attendance="late", minutes="45", reason="typing-error")  # fmt: skip
+    answer = await me.submit(at, f"{at}/correct", changes={"pathway_id": "pathway-2", "attendance": "late", "minutes": "45", "reason": "typing-error"})  # fmt: skip
     assert (answer.status_code, "Nothing was changed." in answer.text) == (422, True)
     answer = await me.submit(at, f"{at}/correct")
     fields = re.findall(r'<a href="#f-(\w+)">This is required.', answer.text)
@@ -373,7 +374,7 @@ async def test_cancelling(people: None, sign_in: SignIn) -> None:
     answer = await me.submit(at, f"{at}/cancel")
     assert (answer.status_code, '<a href="#f-reason">This is required.</a>' in answer.text) == (422, True)
     assert '<details class="card" open>' in answer.text
-    answer = await me.submit(at, f"{at}/cancel", reason="premises")
+    answer = await me.submit(at, f"{at}/cancel", changes={"reason": "premises"})
     shown = text_of((await me.get(answer.headers["location"])).text)
     assert "The session was cancelled." in shown
     assert "Cancelled because Premises or equipment" in shown
@@ -388,7 +389,7 @@ async def test_the_slower_of_two_keeps_the_plan_that_was_typed(people: None, sig
     me, other = await sign_in(COACH), await sign_in(COORDINATOR)
     at = await plan(me)
     old = fields_of((await me.get(f"{at}/change")).text, f"{at}/change")
-    await other.submit(f"{at}/change", clock="12:00", place="Halli")
+    await other.submit(f"{at}/change", changes={"clock": "12:00", "place": "Halli"})
     answer = await me.send(f"{at}/change", {**old, "minutes": "60", "pathway_ids": ["pathway-3"]})
     assert answer.status_code == 409
     shown = text_of(answer.text)
@@ -404,7 +405,7 @@ async def test_the_slower_of_two_keeps_the_attendance_that_was_marked(people: No
     me, other = await sign_in(COACH), await sign_in(COORDINATOR)
     at = await plan(me)
     old = fields_of((await me.get(at)).text, f"{at}/hold")
-    await other.submit(f"{at}/change", pathway_ids=["pathway-1", "pathway-2", "pathway-3"])
+    await other.submit(f"{at}/change", changes={"pathway_ids": ["pathway-1", "pathway-2", "pathway-3"]})
     answer = await me.send(f"{at}/hold", {**old, "attendance-pathway-1": "late"})
     assert answer.status_code == 409
     assert "still in the form and not saved yet" in answer.text
@@ -463,13 +464,15 @@ async def test_every_page_speaks_the_readers_language_and_shows_no_code(
     planned, held, gone = await plan(me), await plan(me), await plan(me, clock="12.00")
     await hold(me, held, **{"attendance-pathway-1": "absent-excused", "absence_reason-pathway-1": "other-appointment"})
     await me.submit(
-        held, f"{held}/correct", pathway_id="pathway-1", attendance="absent-unexcused", reason="wrong-person"
+        held,
+        f"{held}/correct",
+        changes={"pathway_id": "pathway-1", "attendance": "absent-unexcused", "reason": "wrong-person"},
     )
-    await me.submit(gone, f"{gone}/cancel", reason="coach-absent")
+    await me.submit(gone, f"{gone}/cancel", changes={"reason": "coach-absent"})
     answers = [
         *[await me.get(address) for address in (LIST, NEW, planned, f"{planned}/change", held, gone, f"{held}/change")],
-        await me.submit(NEW, minutes="x"),
-        await me.submit(planned, f"{planned}/hold", **{"attendance-pathway-1": "absent-excused"}),
+        await me.submit(NEW, changes={"minutes": "x"}),
+        await me.submit(planned, f"{planned}/hold", changes={"attendance-pathway-1": "absent-excused"}),
     ]
     assert [answer.status_code for answer in answers] == [200] * 6 + [409, 422, 422]
     shown = text_of(" ".join(answer.text for answer in answers))

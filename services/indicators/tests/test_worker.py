@@ -12,6 +12,7 @@ from polku_indicators import cli
 from polku_indicators.app import create_worker
 from polku_indicators.repository.reading import counters_of
 from polku_runtime.access import find_staff
+from polku_runtime.testing.workers import until, working
 
 from .stories import PROGRAMME
 from .test_batch import ALL, check
@@ -20,19 +21,10 @@ from .test_rebuild import publish, settings
 __all__ = ["publish", "settings"]
 
 
-async def until(holds, seconds=30.0):
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
 @pytest.fixture
 async def worker(settings, effects):
-    worker, stop = create_worker(settings, effects=effects), asyncio.Event()
-    running = asyncio.create_task(worker.run(stop))
-    yield worker
-    stop.set()
-    await running
+    async with working(create_worker(settings, effects=effects)) as worker:
+        yield worker
 
 
 async def test_events_become_figures(worker, store, rules, publish):

@@ -8,8 +8,9 @@ import pytest
 from polku_pathway.model.pathway import Pathway
 from polku_pathway.repository import Pathways
 from polku_runtime.testing import Clock
+from polku_web.testing import SignIn
 
-from .conftest import COACH, ELSEWHERE, MANAGER, OTHER, Hear, SignIn
+from .conftest import COACH, ELSEWHERE, MANAGER, OTHER, Hear
 from .material import COORDINATOR, accepted
 
 ENTRY = {

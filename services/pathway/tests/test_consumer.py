@@ -13,9 +13,9 @@ from polku_pathway.repository import Pathways
 from polku_runtime.access import find_staff
 from polku_runtime.aggregates import LostRace
 from polku_runtime.outcomes import Dead, Outcome
-from polku_runtime.testing import Clock
+from polku_runtime.testing import Clock, event
 
-from .conftest import Hear, event
+from .conftest import Hear
 from .material import ACT, RULES, TODAY, accepted, entry, leaving
 
 ABOUT = ("referrals", "stage", "version", "open")

@@ -7,8 +7,9 @@ import pytest
 from polku_pathway.forms import FORMS
 from polku_pathway.model.pathway import Pathway
 from polku_runtime.testing import Clock
+from polku_web.testing import SignIn, fields_of, text_of
 
-from .conftest import COACH, ELSEWHERE, MANAGER, OTHER, Hear, SignIn, fields_of
+from .conftest import COACH, ELSEWHERE, MANAGER, OTHER, Hear
 from .material import COORDINATOR, accepted
 
 ENTRY = {
@@ -19,11 +20,6 @@ ENTRY = {
     "gender": "woman",
     "municipality": "205",
 }
-
-
-def text_of(page: str) -> str:
-    """What a reader sees, on one line."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.replace("</strong>", "")))
 
 
 async def test_an_empty_case_load_says_what_will_fill_it(sign_in: SignIn) -> None:
@@ -44,7 +40,7 @@ async def test_the_case_load_marks_what_is_late_and_what_is_missing(
     assert "K-7F3K2" in page
     assert "K-BBBBB" not in page
     assert "Overdue" in text_of(page.split("<tbody>")[1])
-    await me.submit(f"/pathway/pathways/{pathway.id}/start", {**ENTRY, "education": None})
+    await me.submit(f"/pathway/pathways/{pathway.id}/start", changes={**ENTRY, "education": None})
     row = text_of((await me.get("/pathway/pathways?incomplete=true")).text.split("<tbody>")[1])
     assert "Missing" in row
     assert "education" in row
@@ -77,7 +73,7 @@ async def test_the_whole_way_by_plain_forms(pathway: Pathway, sign_in: SignIn) -
     me, at = await sign_in(COORDINATOR), f"/pathway/pathways/{pathway.id}"
 
     async def go(form: str, **fields: str | None) -> str:
-        answer = await me.submit(f"{at}/{form}", fields)
+        answer = await me.submit(f"{at}/{form}", changes=fields)
         assert answer.status_code == 303, text_of(answer.text)
         assert answer.headers["location"] == f"{at}?done={form}"
         return text_of((await me.get(answer.headers["location"])).text)
@@ -100,25 +96,25 @@ async def test_the_whole_way_by_plain_forms(pathway: Pathway, sign_in: SignIn) -
 
 async def test_a_wrong_form_comes_back_with_what_was_typed_and_a_summary(pathway: Pathway, sign_in: SignIn) -> None:
     me, at = await sign_in(COORDINATOR), f"/pathway/pathways/{pathway.id}/start"
-    answer = await me.submit(at, {**ENTRY, "started_on": "2026-03-03", "since": "2026-03-04"})
+    answer = await me.submit(at, changes={**ENTRY, "started_on": "2026-03-03", "since": "2026-03-04"})
     assert answer.status_code == 422
     page = answer.text
     assert "There are 2 things to correct" in page
     assert '<a href="#f-started_on">The day is in the future.</a>' in page
     assert page.index('href="#f-started_on"') < page.index("<h1>")
     assert 'aria-describedby="h-started_on e-started_on" aria-invalid="true"' in page
-    assert fields_of(page)["since"] == "2026-03-04"
-    assert fields_of(page)["education"] == "3"
-    answer = await me.submit(at, {"started_on": ""})
+    assert fields_of(page, at)["since"] == "2026-03-04"
+    assert fields_of(page, at)["education"] == "3"
+    answer = await me.submit(at, changes={"started_on": ""})
     assert "There is 1 thing to correct" in answer.text
 
 
 async def test_the_slower_of_two_sees_what_happened_and_keeps_what_was_typed(pathway: Pathway, sign_in: SignIn) -> None:
     me, manager, at = await sign_in(COORDINATOR), await sign_in(MANAGER), f"/pathway/pathways/{pathway.id}"
-    await me.submit(f"{at}/start", ENTRY)
+    await me.submit(f"{at}/start", changes=ENTRY)
     old = (await me.get(f"{at}/stage")).text
-    await manager.submit(f"{at}/stage", {"to_stage": "activity", "on": "2026-02-01"})
-    sent = {**fields_of(old), "to_stage": "moving-on", "on": "2026-02-10"}
+    await manager.submit(f"{at}/stage", changes={"to_stage": "activity", "on": "2026-02-01"})
+    sent = {**fields_of(old, f"{at}/stage"), "to_stage": "moving-on", "on": "2026-02-10"}
     answer = await me.http.post(f"{at}/stage", data=sent)
     assert answer.status_code == 409
     shown = text_of(answer.text)
@@ -126,17 +122,17 @@ async def test_the_slower_of_two_sees_what_happened_and_keeps_what_was_typed(pat
     assert "The stage changed: Initial assessment → In activity" in shown
     assert "by colleague 0003" in shown
     assert "Participation started" not in shown
-    assert fields_of(answer.text)["to_stage"] == "moving-on"
-    assert fields_of(answer.text)["version"] == "4"
-    again = await me.http.post(f"{at}/stage", data={**fields_of(answer.text)})
+    assert fields_of(answer.text, f"{at}/stage")["to_stage"] == "moving-on"
+    assert fields_of(answer.text, f"{at}/stage")["version"] == "4"
+    again = await me.http.post(f"{at}/stage", data={**fields_of(answer.text, f"{at}/stage")})
     assert again.status_code == 303
 
 
 async def test_a_form_that_the_state_has_overtaken_leads_back(pathway: Pathway, sign_in: SignIn) -> None:
     me, at = await sign_in(COORDINATOR), f"/pathway/pathways/{pathway.id}"
     old = (await me.get(f"{at}/start")).text
-    await me.submit(f"{at}/start", ENTRY)
-    twice = await me.http.post(f"{at}/start", data={**fields_of(old), **ENTRY})
+    await me.submit(f"{at}/start", changes=ENTRY)
+    twice = await me.http.post(f"{at}/start", data={**fields_of(old, f"{at}/start"), **ENTRY})
     assert twice.status_code == 409
     assert "Participation started" in text_of(twice.text)
     assert (await me.get(f"{at}/start")).status_code == 409
@@ -146,8 +142,8 @@ async def test_a_form_that_the_state_has_overtaken_leads_back(pathway: Pathway, 
 
 async def test_nothing_changed_is_said_on_the_form(pathway: Pathway, sign_in: SignIn) -> None:
     me, at = await sign_in(COORDINATOR), f"/pathway/pathways/{pathway.id}"
-    await me.submit(f"{at}/start", ENTRY)
-    answer = await me.submit(f"{at}/amend-entry", {"correction_reason": "mistake"})
+    await me.submit(f"{at}/start", changes=ENTRY)
+    answer = await me.submit(f"{at}/amend-entry", changes={"correction_reason": "mistake"})
     assert (answer.status_code, "Nothing was changed." in answer.text) == (422, True)
 
 
@@ -195,7 +191,7 @@ async def test_another_coordinators_case_opens_by_a_reason_that_stays(
 
 async def test_earlier_pathways_of_the_same_person_are_linked(pathway: Pathway, hear: Hear, sign_in: SignIn) -> None:
     me, at = await sign_in(COORDINATOR), f"/pathway/pathways/{pathway.id}"
-    answer = await me.submit(f"{at}/end", {"ended_on": "2026-02-01", "reason": "no-show"})
+    answer = await me.submit(f"{at}/end", changes={"ended_on": "2026-02-01", "reason": "no-show"})
     assert answer.status_code == 303, text_of(answer.text)
     await hear(accepted("referral-2"))
     assert "Other pathways of the same person" in text_of((await me.get(at)).text)
@@ -218,10 +214,10 @@ async def test_pages_speak_the_readers_language(
 async def test_every_form_renders_in_every_language(pathway: Pathway, sign_in: SignIn) -> None:
     at = f"/pathway/pathways/{pathway.id}"
     me = await sign_in(COORDINATOR)
-    await me.submit(f"{at}/start", ENTRY)
+    await me.submit(f"{at}/start", changes=ENTRY)
     for step in ("open", "closed"):
         if step == "closed":
-            await me.submit(f"{at}/end", {"ended_on": "2026-02-20", "reason": "other"})
+            await me.submit(f"{at}/end", changes={"ended_on": "2026-02-20", "reason": "other"})
         for language in ("fi", "sv", "en"):
             reader = await sign_in(COORDINATOR, language)
             for name in FORMS:
