@@ -29,6 +29,12 @@ NOBODY = "FI-TEST/COM/9999999-9/Tuntematon"
 REFERRALS = "/referral/api/v1/referrals"
 
 
+def as_json(external_id: str = "", number: int = 0) -> dict[str, Any]:
+    """A referral as it is sent."""
+    told = referral(external_id, number)
+    return {**told, "referred_on": told["referred_on"].isoformat()}
+
+
 @dataclass
 class Faults:
     """The faults of the next messages; the simulator draws from here."""
@@ -61,9 +67,8 @@ class Road:
         address = f"{self.consumer}/r1/{SERVICE}{path}"
         return httpx.request(method, address, json=sent, headers=said, timeout=40)
 
-    def send(self, external_id: str = "", **headers: str) -> httpx.Response:
-        told = referral(external_id)
-        return self.call("POST", REFERRALS, sent={**told, "referred_on": told["referred_on"].isoformat()}, **headers)
+    def send(self, external_id: str = "", member: str = TOWN, **headers: str) -> httpx.Response:
+        return self.call("POST", REFERRALS, member, sent=as_json(external_id), **headers)
 
     def straight(self, pair: Pair | None, **more: Any) -> httpx.Client:
         """A caller that knows where the listener is, with a certificate or without."""
@@ -78,6 +83,14 @@ class Road:
         return self.polku.do(found.to_list())
 
 
+def code_of(told: httpx.Response) -> str:
+    """Of a problem that is Polku's own; X-Road's have another form."""
+    assert "x-road-error" not in told.headers
+    assert told.headers["content-type"] == "application/problem+json", told.text
+    code: str = told.json()["code"]
+    return code
+
+
 async def started(server: uvicorn.Server) -> "asyncio.Task[None]":
     running = asyncio.create_task(server.serve())
     while not server.started and not running.done():
@@ -89,7 +102,7 @@ async def ended(running: "asyncio.Task[None]") -> None:
     await running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     folder = tmp_path_factory.mktemp("xroad")
     authority, port, consumer_port = Authority(folder / "ca"), free_port(), free_port()

@@ -1,8 +1,9 @@
 """`python -m polku_embedded.web`: the four services' apps behind one address, in one process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import uvicorn
 import uvloop
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -34,15 +35,18 @@ def one_origin(apps: Mapping[str, FastAPI]) -> Starlette:
     return Starlette(routes=[Mount("/", app=dispatch)], lifespan=lifespan)
 
 
+def further_listeners(referral: ReferralSettings) -> list[Callable[[], uvicorn.Server]]:
+    """What listens besides: the X-Road door, when it has a port (docs/x-road.md)."""
+    return [] if referral.xroad_port is None else [lambda: xroad.create_server(referral)]
+
+
 def main() -> None:
     shared = load(Settings)
     logs.configure("web", shared.log_level)
     provider = telemetry.configure("web", shared.otlp_endpoint)
     apps = {name: part.create_api(load(part.settings)) for name, part in PARTS.items()}
     servers = [lambda: process.serve(one_origin(apps), shared.host, shared.port)]
-    referral = load(ReferralSettings)
-    if referral.xroad_port is not None:
-        servers.append(lambda: xroad.create_server(referral))
+    servers += further_listeners(load(ReferralSettings))
     uvloop.run(process.run(servers, {}, shared.host, shared.worker_port, end_streams))
     if provider is not None:
         provider.shutdown()

@@ -3,9 +3,10 @@
 PR-REST §5.1 names 3.0; the API's own document is 3.1, so what only that one can say is said in the older way.
 """
 
+from functools import cache
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -43,7 +44,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/openapi.json")
 async def openapi(request: Request) -> JSONResponse:
-    return JSONResponse(describe(docs.description(request.app, "referral", "polku_referral")))
+    return JSONResponse(_described(request.app))
+
+
+@cache
+def _described(app: FastAPI) -> dict[str, Any]:
+    return describe(docs.description(app, "referral", "polku_referral"))
 
 
 @router.api_route(ELSEWHERE, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

@@ -1,0 +1,53 @@
+"""What is there for a member, and the description of it for the catalogue."""
+
+import schemathesis
+
+from .conftest import REFERRALS, Road
+
+
+def test_only_a_members_routes_are_there(road: Road) -> None:
+    told = road.send("XR-10").json()
+    for method, path in (
+        ("GET", "/referral/api/v1/webhooks"),
+        ("POST", "/referral/api/v1/webhooks"),
+        ("GET", f"{REFERRALS}/{told['id']}/person"),
+        ("POST", f"{REFERRALS}/{told['id']}/accept"),
+        ("GET", "/referral/referrals"),
+        ("GET", "/referral/sign-in"),
+        ("POST", "/referral/oauth/token"),
+        ("GET", "/referral/metrics"),
+        ("GET", "/referral/health/live"),
+        ("GET", "/referral/live"),
+        ("GET", "/"),
+    ):
+        answer = road.call(method, path, sent={} if method == "POST" else None)
+        assert (path, answer.status_code) == (path, 404)
+        assert "x-road-error" not in answer.headers
+
+
+def test_the_description_for_the_catalogue(road: Road) -> None:
+    with road.straight(road.security_server) as http:  # as a security server fetches it: of nobody's name
+        document = http.get("/openapi.json").json()
+    assert document["openapi"] == "3.0.3"
+    assert REFERRALS in document["paths"]
+    assert not any("webhook" in path or "accept" in path or "oauth" in path for path in document["paths"])
+    headers = {one["name"]: one["required"] for one in document["components"]["parameters"].values()}
+    mine = {"X-Road-Client": True, "X-Road-Id": False, "X-Road-UserId": False, "X-Road-Issue": False}
+    assert mine.items() <= headers.items()
+    schemathesis.openapi.from_dict(document).validate()  # by the schema of OpenAPI 3.0
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    links = {link["operationId"] for link in document["components"]["links"].values()}
+    assert "withdrawReferral" in links
+    assert links <= {operation["operationId"] for operation in operations}
+    led = {
+        link["$ref"].rpartition("/")[2]
+        for operation in operations
+        for told in operation["responses"].values()
+        for link in told.get("links", {}).values()
+    }
+    assert led <= set(document["components"]["links"])
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert {"$ref": "#/components/parameters/X-Road-Client"} in operation["parameters"]
+            assert "security" not in operation
+    assert "securitySchemes" not in document["components"]
