@@ -304,7 +304,7 @@ async def test_awkward_text_costs_no_time_at_any_door(send: Send, field: str) ->
         (b"grant_type=a%00b", {}, 400, "malformed"),
         (b"{}", {"content-type": JSON}, 415, "unsupported-media-type"),
         (b"grant_type=x", {"content-type": "text/plain"}, 415, "unsupported-media-type"),
-        (gzip.compress(b"a" * 10_000_000), {"content-encoding": "gzip"}, 415, "unsupported-media-type"),
+        (gzip.compress(b"a" * 10_000_000, mtime=0), {"content-encoding": "gzip"}, 415, "unsupported-media-type"),
         (b"grant_type=" + b"a" * 300_000, {}, 413, "too-large"),
         (b"scope=" + b"a" * 501, {}, 422, "invalid"),
     ],
