@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from polku_referral.desk import Desk
 from polku_web.limits import Limiter
 
-from .conftest import Sender, SignIn
+from .conftest import Sender, SignIn, said
 from .fhir_asking import ask, codes_of, raw
 from .fhir_material import FHIR, JSON, service_request, transaction
 from .material import COUNTY, MANAGER, NOBODY, TOWN
@@ -137,6 +138,20 @@ async def test_addresses_that_are_not_there(sender: Sender) -> None:
     ):
         answer = await ask(sender, method, path)
         assert (answer.status_code, codes_of(answer)) == (status, [(code,)]), path
+
+
+async def test_what_is_not_known_is_not_passed_over(sender: Sender, desk: Desk) -> None:
+    for method, path, name in (
+        ("POST", "/ServiceRequest?dry_run=true", "dry_run"),
+        ("POST", "/ServiceRequest/$validate?profile=https://example.org/p", "profile"),
+        ("POST", "?_format=json&dry_run=true", "dry_run"),
+        ("GET", f"/Task/{NOBODY}?_elements=status", "_elements"),
+        ("GET", "/metadata?mode=terminology", "mode"),
+    ):
+        answer = await ask(sender, method, path, service_request() if method == "POST" else None)
+        assert (answer.status_code, codes_of(answer)) == (400, [("invalid", "unknown-parameter")]), path
+        assert answer.json()["issue"][0]["location"] == [f"http:{name}"]
+    assert await said(desk) == []
 
 
 async def test_too_many_requests(sender: Sender, app: FastAPI) -> None:

@@ -31,7 +31,7 @@ async def test_what_does_not_hold_is_told_alike(sender: Sender, desk: Desk) -> N
             wanted = {(by_json.json()["code"], error["code"]) for error in by_json.json()["errors"]}
             assert wanted <= set(codes_of(by_fhir)), (case, wanted, by_fhir.text)
             assert all(issue["expression"] for issue in by_fhir.json()["issue"])
-            await bad.nothing_happened(by_fhir.text, desk)
+        await bad.nothing_happened(by_fhir.text, desk)
 
 
 async def test_identity_codes_that_are_none(sender: Sender, desk: Desk) -> None:

@@ -74,7 +74,7 @@ bodies = every(
 
 
 @given(bodies, st.sampled_from([contained, bundled]))
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_both_doors_can_say_survives(told: dict[str, Any], made: Callable[..., dict[str, Any]]) -> None:
     sent = made(*resources(told))
     read_back, _ = read(json.loads(json.dumps(sent)), OWN, TOWN)

@@ -31,6 +31,7 @@ from polku_referral.door.tokens import Tokens
 from polku_referral.feed import api as feed_api
 from polku_referral.feed.consumer import both, feed_senders
 from polku_referral.feed.store import COUNTERS, FeedStore
+from polku_referral.fhir import finding as fhir_finding
 from polku_referral.fhir import outcomes
 from polku_referral.fhir import router as fhir_api
 from polku_referral.files import api as import_api
@@ -127,6 +128,7 @@ def create_api(
             feed_api.router,
             webhook_api.router,
             fhir_api.router,
+            fhir_finding.router,
             pages.router,
             admin_pages.router,
             client_pages.router,
@@ -139,7 +141,7 @@ def create_api(
         effects=used,
         fetch_keys=fetch_keys,
         on_refused=on_refused,
-        allowances={**batch_api.ALLOWANCES, **import_api.ALLOWANCES, **fhir_api.ALLOWANCES},
+        allowances={**batch_api.ALLOWANCES, **import_api.ALLOWANCES, **fhir_finding.ALLOWANCES},
     )
 
 

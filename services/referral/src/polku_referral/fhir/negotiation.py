@@ -3,9 +3,12 @@
 from starlette.requests import Request
 
 from polku_web.i18n import msg
-from polku_web.problems import Problem
+from polku_web.problems import Error, Problem, pointer
+from polku_web.queries import UNKNOWN
 
 FORMATS = ("json", "application/json", "application/fhir+json", "text/json", "application/json+fhir")
+ABOUT_THE_ANSWER = ("_format", "_pretty", "lang")
+"""Parameters that are known at every address."""
 WIDER = ("*/*", "application/*", "text/*")
 
 
@@ -19,6 +22,19 @@ async def acceptable(request: Request) -> None:
         raise Problem(406, "not-acceptable")
     if not _is_r4(_stated(request.headers.get("content-type", ""))):
         raise Problem(415, "unsupported-media-type", msg("Send the resources of FHIR 4.0."))
+
+
+async def plain(request: Request) -> None:
+    """For addresses that are no searches. Raises Problem 400 with every parameter that is not about the form of the
+    answer: with `dry_run` a referral would be kept that was only to be checked.
+    """
+    odd = [name for name in request.query_params if name not in ABOUT_THE_ANSWER]
+    if odd:
+        raise Problem(400, "invalid", errors=[unknown_parameter(name) for name in odd])
+
+
+def unknown_parameter(name: str) -> Error:
+    return Error(pointer([name]), "unknown-parameter", UNKNOWN, "query")
 
 
 def _is_ours(wanted: str) -> bool:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Header
 from starlette.requests import Request
@@ -14,55 +13,33 @@ from polku_events.refusals import Refused
 from polku_referral import sending
 from polku_referral.api.referrals import AtDesk
 from polku_referral.desk import Desk
-from polku_referral.fhir import criteria, outcomes, search
+from polku_referral.fhir import criteria, outcomes
 from polku_referral.fhir.answers import after_change, answer, entry, preferred
+from polku_referral.fhir.caller import Reader, Sender, writer_for
 from polku_referral.fhir.capability import capability
-from polku_referral.fhir.criteria import STATUS_SYSTEMS
 from polku_referral.fhir.models import written
-from polku_referral.fhir.negotiation import acceptable
-from polku_referral.fhir.outcomes import BASE, own_of
+from polku_referral.fhir.negotiation import acceptable, plain
+from polku_referral.fhir.outcomes import BASE
 from polku_referral.fhir.reading import read
 from polku_referral.fhir.told import Told
 from polku_referral.fhir.updating import Wish, refuse_other_changes, wish_of
 from polku_referral.fhir.writing import Writer
 from polku_referral.model.referral import Referral
-from polku_referral.repository import scope_of
 from polku_referral.submission import Submission, sha256
 from polku_referral.texts import WRONG, as_problem
 from polku_referral.wire import ReferralIn, ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
-from polku_web.bodies import Allowance, not_utf8
-from polku_web.doors import client, expected_version
-from polku_web.edge import DATABASE_SECONDS
-from polku_web.paging import Window, page
+from polku_web.doors import expected_version
+from polku_web.paging import Window
 from polku_web.problems import Error, Problem, from_validation
 
-router = APIRouter(prefix=BASE, include_in_schema=False, dependencies=[Depends(acceptable)])
+router = APIRouter(prefix=BASE, include_in_schema=False, dependencies=[Depends(acceptable), Depends(plain)])
 
-Sender = Annotated[Principal, Depends(client("referrals:write"))]
-Reader = Annotated[Principal, Depends(client("referrals:read"))]
 Sent = Mapping[str, Any]
-FORM = "application/x-www-form-urlencoded"
-ALLOWANCES = {f"{BASE}/{kind}/_search": Allowance((FORM,), 16 * 1024, DATABASE_SECONDS) for kind in STATUS_SYSTEMS}
 TAKEN_BACK = ("accepted", "withdrawal-requested", "concluded")
 """States in which the sender asks for what it could take back before."""
-
-
-async def writer_for(request: Request) -> Writer:
-    """How this caller is written to: after the caller is known."""
-    who: Principal = request.state.principal
-    desk: Desk = request.app.state.desk
-    organisation = await desk.directory.organisations.get(who.organisation_id or "")
-    lang = request.state.lang
-    return Writer(
-        own=own_of(request),
-        base=request.app.state.settings.base_url + BASE,
-        organisation_id=who.organisation_id or "",
-        profile=organisation.fhir_profile if organisation is not None else "sdoh",
-        label=lambda name, code: desk.codes.label(name, code, lang),
-    )
 
 
 @router.get("/metadata")
@@ -130,20 +107,6 @@ async def one_task(request: Request, who: Reader, desk: AtDesk, referral_id: str
     return answer(writer.task(shown), shown)
 
 
-@router.get("/ServiceRequest")
-@router.post("/ServiceRequest/_search")
-async def find_orders(request: Request, who: Reader, desk: AtDesk) -> Response:
-    """As find_tasks."""
-    return await _found("ServiceRequest", request, who, desk)
-
-
-@router.get("/Task")
-@router.post("/Task/_search")
-async def find_tasks(request: Request, who: Reader, desk: AtDesk) -> Response:
-    """What has changed since: by `_lastUpdated`, oldest change first. As a form it says what the address would."""
-    return await _found("Task", request, who, desk)
-
-
 @router.put("/Task/{referral_id}")
 async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: str) -> Response:
     """The sender takes the referral back, asks for it, or answers a question. Raises Problem 412 after a lost race."""
@@ -199,32 +162,6 @@ async def _taken(
 
 async def _submission(request: Request, who: Principal, desk: Desk, body: ReferralIn) -> Submission:
     return await desk.submission(who, body, raw_sha256=sha256(await request.body()), idempotency_key=None)
-
-
-async def _found(kind: criteria.Kind, request: Request, who: Principal, desk: Desk) -> Response:
-    writer = await writer_for(request)
-    asked = search.asked(kind, [*request.query_params.multi_items(), *await _form(request)], writer)
-    scope, repository, address = scope_of(who), desk.repository, f"{writer.base}/{kind}"
-    total = await repository.count_where(scope, asked.filters) if asked.counted else None
-    links = {"self": asked.link(address)}
-    if asked.only_total:
-        return answer(writer.searchset([], total, links))
-    rows = await repository.where(scope, asked.filters + asked.beyond, asked.order, asked.part.fetch)
-    part = page(rows, asked.part, lambda row: ((row.changed_at or row.received_at).isoformat(), row.id))
-    if part.next is not None:
-        links["next"] = asked.link(address, part.next)
-    write = writer.task if kind == "Task" else writer.order
-    return answer(writer.searchset([write(await desk.shown(who, row)) for row in part.items], total, links))
-
-
-async def _form(request: Request) -> search.Given:
-    """The parameters in the body of a search that is posted. Raises Problem 400."""
-    try:
-        return parse_qsl((await request.body()).decode(), keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError:
-        raise not_utf8() from None
-    except ValueError:
-        raise Problem(400, "malformed") from None
 
 
 async def _sent(request: Request, kind: str) -> dict[str, Any]:

@@ -13,14 +13,12 @@ from pymongo import ASCENDING, DESCENDING
 
 from polku_referral.fhir import criteria
 from polku_referral.fhir.criteria import Filter, Kind
+from polku_referral.fhir.negotiation import ABOUT_THE_ANSWER, unknown_parameter
 from polku_referral.fhir.writing import Writer
 from polku_referral.texts import WRONG
-from polku_web.i18n import msg
 from polku_web.paging import DEFAULT_LIMIT, Key, Window, decode, wrong_cursor
 from polku_web.problems import Error, Problem, pointer
 
-UNKNOWN_PARAMETER = msg("This search parameter is not known.")
-ABOUT_THE_ANSWER = ("_format", "_pretty", "lang")
 MAX_COUNT = 100
 """Resources to a page: each is held against its definition, and nobody else's request should wait for more of that."""
 Given = Sequence[tuple[str, str]]
@@ -75,7 +73,7 @@ def asked(kind: Kind, given: Given, writer: Writer) -> Search:
             elif name in control:
                 stated[name] = control[name](value)
             elif name not in ABOUT_THE_ANSWER:
-                errors.append(Error(pointer([name]), "unknown-parameter", UNKNOWN_PARAMETER, "query"))
+                errors.append(unknown_parameter(name))
         except ValueError:
             errors.append(Error(pointer([name]), "not-valid", WRONG["not-valid"], "query"))
         except Problem as problem:
