@@ -11,34 +11,12 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 from polku_referral.batch import batches
-from polku_referral.batch.wire import BatchOut
 from polku_referral.desk import Desk
 from polku_referral.submission import sha256
 
+from .batching import LINES, count, lines, statuses, told
 from .conftest import Sender, said
 from .material import AINO, API, COUNTY, ONNI, body, leaks
-
-LINES = "application/x-ndjson"
-
-
-def lines(*rows: object) -> bytes:
-    """JSON lines; bytes stand as they are."""
-    return b"\n".join(row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows)
-
-
-def told(answer: httpx.Response) -> dict[str, Any]:
-    assert answer.status_code == 200, answer.text
-    BatchOut.model_validate(answer.json())
-    shown: dict[str, Any] = answer.json()
-    return shown
-
-
-def statuses(answer: httpx.Response) -> list[str]:
-    return [row["status"] for row in told(answer)["results"]]
-
-
-async def count(desk: Desk, name: str = "referrals") -> int:
-    return await desk.repository.database[name].count_documents({})
 
 
 @pytest.fixture(params=["array", "lines"])

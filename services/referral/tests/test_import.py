@@ -19,11 +19,10 @@ from polku_referral.desk import Desk
 from polku_referral.files.api import CSV, XLSX
 from polku_referral.files.columns import columns, is_known
 
+from .batching import count, finished, results, stands
 from .conftest import Sender
 from .material import AINO, API, ONNI, body, leaks
-from .test_batches import count
-from .test_files import workbook
-from .test_jobs import finished, results, stands
+from .test_workbooks import workbook
 
 PATHS = (
     "external_id", "programme", "route", "service", "referred_on", "person.identity_code", "person.given_names",

@@ -14,9 +14,10 @@ from polku_referral.desk import Desk
 from polku_referral.keeping import Keeper
 from polku_referral.vault import Vault
 
+from .batching import count, statuses, told
 from .conftest import Sender, said
 from .material import ONNI, body
-from .test_batches import count, send, statuses, told
+from .test_batches import send
 
 __all__ = ["send"]
 ALL = "/batch?atomic=all"

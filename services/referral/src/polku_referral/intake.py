@@ -80,6 +80,19 @@ class Intake:
             raise found
         return found is not None
 
+    async def receipts(self, referral_ids: Sequence[str]) -> dict[str, str]:
+        """By referral id, of those that open: with its person a receipt is erased."""
+        kept = await self.keeper.repository.kept(referral_ids)
+
+        async def opened(one: Kept) -> str | None:
+            try:
+                return await self._receipt(one)
+            except Sealed:
+                return None
+
+        receipts = zip(kept, await together(opened, kept, AT_ONCE), strict=True)
+        return {one.referral.id: receipt for one, receipt in receipts if receipt is not None}
+
     async def foreseen(self, submissions: Sequence[Submission]) -> list[Kept | Refused | None]:
         """What `receive_many` would answer with if nothing changed: what a submission repeats, a no, or None: taken in.
 
@@ -118,14 +131,20 @@ class Intake:
         one, kept = found
         if isinstance(kept, Refused):
             return kept
-        referral = kept.referral
         try:
-            sealed = await self.keeper.vault.open(kept.sealed["receipt"], referral.person_id, f"receipt:{referral.id}")
+            receipt = await self._receipt(kept)
         except Erased:
             return Refused("erased")
         except Sealed as sealed_still:
             return sealed_still
-        return Accepted(referral, sealed["receipt"], is_new=one.turn is not None and one.turn == kept.turn)
+        return Accepted(kept.referral, receipt, is_new=one.turn is not None and one.turn == kept.turn)
+
+    async def _receipt(self, kept: Kept) -> str:
+        opened = await self.keeper.vault.open(
+            kept.sealed["receipt"], kept.referral.person_id, f"receipt:{kept.referral.id}"
+        )
+        receipt: str = opened["receipt"]
+        return receipt
 
 
 def _index(found: Sequence[Kept]) -> dict[Name, Kept]:

@@ -178,6 +178,10 @@ class Repository:
         ]
         return [self._kept(row) async for row in self.database[REFERRALS].find({"$or": either}, {"outbox": False})]
 
+    async def kept(self, referral_ids: Sequence[str]) -> list[Kept]:
+        rows = self.database[REFERRALS].find({"_id": {"$in": list(referral_ids)}}, {"outbox": False})
+        return [self._kept(row) async for row in rows]
+
     async def known_persons(self, lookups: Sequence[str]) -> dict[str, Known]:
         """Persons by the keyed hash of their identity code."""
         rows = self.database[PERSONS].find({"lookup": {"$in": list(lookups)}}, {"outbox": False})

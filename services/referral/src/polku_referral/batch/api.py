@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -212,15 +213,23 @@ async def cancel_job(response: Response, who: Sender, desk: AtDesk, jobs: AtJobs
 
 @router.get("/jobs/{job_id}/results", response_model=ResultsOut, response_model_exclude_none=False)
 async def job_results(
-    request: Request, who: Follower, jobs: AtJobs, job_id: str, part: Annotated[Window, Depends(window)]
+    request: Request,
+    who: Follower,
+    desk: AtDesk,
+    jobs: AtJobs,
+    job_id: str,
+    part: Annotated[Window, Depends(window)],
 ) -> Response:
-    """One result per row, in order, as far as the job has come. A receipt is read from its referral."""
+    """One result per row, in order, as far as the job has come, with the receipts of those that are in."""
     job = await _found(jobs, who, job_id)
     found = [] if job.is_checking else await jobs.results(job, _place(part), part.fetch)
     shown = found[: part.limit]
     more = shown and (len(found) > part.limit or not job.has_ended)
     after = encode(shown[-1][0]) if more else None
-    body = {"items": [row_out(request, one, job.wish.columns) for _, one in shown], "next": after}
+    # A job keeps none: they lie sealed in the referrals.
+    receipts = await desk.intake.receipts([one.id for _, one in shown if one.id is not None])
+    outcomes = [replace(one, receipt=receipts.get(one.id or "")) for _, one in shown]
+    body = {"items": [row_out(request, one, job.wish.columns) for one in outcomes], "next": after}
     response = Response(json.dumps(body, ensure_ascii=False, separators=(",", ":")), media_type=JSON)
     link(request, response, after)
     return response

@@ -17,6 +17,8 @@ MOST_SHEET_BYTES = 128 * 1024 * 1024
 MOST_OTHER_BYTES = 32 * 1024 * 1024
 """Unpacked: of sheets, which are read as they come, and of all else, which is held whole."""
 MOST_PARTS = 1000
+LAST_LINE = 1_048_576
+"""Of a sheet in every spreadsheet there is; a cell that claims to stand below it makes up endless empty lines."""
 
 if not openpyxl.DEFUSEDXML:
     raise ImportError("openpyxl reads untrusted files here: it needs defusedxml")
@@ -50,7 +52,13 @@ def _check_size(raw: bytes) -> None:
 def _table(sheet: Any) -> Table:
     sheet.reset_dimensions()  # what a file says of its own size is not to be believed
     lines: list[Line] = []
+    before: object = None
     for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), start=1):
+        if number > LAST_LINE:
+            raise Problem(413, "too-large", msg("The workbook is too large when it is unpacked."))
+        if row is before:  # for every line that a file leaves out comes the same empty row
+            continue
+        before = row
         cells = [_cell(cell) for cell in row]
         while cells and cells[-1] == "":
             cells.pop()

@@ -1,0 +1,95 @@
+"""XLSX files: read without calculating anything, and within limits whatever they claim."""
+
+import io
+import zipfile
+from datetime import date, datetime
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polku_referral.files.sheet import read_xlsx, write_xlsx
+from polku_referral.files.table import DANGEROUS, Line, Unread, defused
+from polku_web.problems import Problem
+
+
+def workbook(*rows: list[Any]) -> bytes:
+    made = openpyxl.Workbook()
+    for row in rows:
+        made.active.append(row)  # type: ignore[union-attr]
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+def test_cells_of_a_workbook() -> None:
+    row = ["A-1", datetime(1994, 5, 1, 12), date(2026, 3, 5), 205, 2.0, 2.5, True, None, "=1+1", "#REF!", " x "]  # noqa: DTZ001
+    table = read_xlsx(workbook(["h"] * 11, [], row))
+    cells = ["A-1", "1994-05-01", "2026-03-05", "205", "2", "2.5", "true", ""]
+    cells += [Unread("formula", "=1+1"), Unread("cell-error", "#REF!"), "x"]  # type: ignore[list-item]
+    assert table.lines == [Line(3, cells)]
+
+
+SHEET, STYLES = "xl/worksheets/sheet1.xml", "xl/styles.xml"
+
+
+def rewritten(name: str, content: bytes) -> bytes:
+    """A workbook with another part of that name."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(["external_id"], ["A"]))) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
+    ):
+        for part in old.namelist():
+            new.writestr(part, content if part == name else old.read(part))
+    return out.getvalue()
+
+
+def far(last: int) -> bytes:
+    """A small workbook with cells on two lines alone: the first, and this one."""
+    sheet = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    sheet += b'<dimension ref="A1:XFD1048576"/><sheetData>'
+    sheet += b'<row r="1"><c r="A1" t="inlineStr"><is><t>external_id</t></is></c></row>'
+    sheet += b'<row r="%d"><c r="A%d"><v>1</v></c></row></sheetData></worksheet>' % (last, last)
+    return rewritten(SHEET, sheet)
+
+
+@pytest.mark.timeout(20)
+def test_a_cell_far_below_costs_nothing() -> None:
+    """A file of some kilobytes must not keep the service busy for minutes, or for ever."""
+    assert read_xlsx(far(1_048_576)).lines == [Line(1_048_576, ["1"])]
+    with pytest.raises(Problem) as caught:
+        read_xlsx(far(10**15))
+    assert caught.value.status == 413
+
+
+def test_a_workbook_that_lies_or_bursts() -> None:
+    entities = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
+    external = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>'
+    bursting = {
+        "entities": (rewritten(SHEET, entities), 400),
+        "entities elsewhere": (rewritten(STYLES, entities), 400),
+        "a file from outside": (rewritten(SHEET, external), 400),
+        "unpacked styles": (rewritten(STYLES, b" " * 40_000_000), 413),
+        "unpacked sheet": (rewritten(SHEET, b" " * 140_000_000), 413),
+        "no XML": (rewritten(SHEET, b"\x00"), 400),
+        "a password": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, 400),
+        "an empty archive": (b"PK\x05\x06" + b"\0" * 18, 400),
+    }
+    for raw, status in bursting.values():
+        with pytest.raises(Problem) as caught:
+            read_xlsx(raw)
+        assert caught.value.status == status
+
+
+@given(st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=3), min_size=1, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_a_workbook_of_ours_holds_text_alone(rows: list[list[str]]) -> None:
+    sheet = openpyxl.load_workbook(io.BytesIO(write_xlsx([[defused(text) for text in row] for row in rows]))).active
+    assert sheet is not None
+    for row in sheet.iter_rows():
+        for cell in row:
+            assert cell.data_type in ("s", "inlineStr", "n")
+            assert cell.value is None or not str(cell.value).startswith(DANGEROUS)
