@@ -1,16 +1,9 @@
 """Codes of the sender: what they stand for, what happens with those that nobody knows, and their repair."""
 
-import asyncio
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from typer.testing import CliRunner, Result
 
-from polku_referral import cli
-from polku_referral.cli import codes as command_line
 from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
 from polku_runtime.testing import Clock
@@ -45,7 +38,14 @@ async def test_a_map_is_kept_by_version(sign_in: SignIn, desk: Desk) -> None:
     assert (await put(me, MAP, None)).status_code == 428
     first = await put(me, MAP, 0)
     assert (first.status_code, first.headers["etag"]) == (200, '"1"')
-    assert first.json() == {"unknown": "refuse", "decline_reason": {}, "outcome": {}, **MAP, "version": 1}
+    assert first.json() == {
+        "unknown": "refuse",
+        "decline_reason": {},
+        "outcome": {},
+        **MAP,
+        "version": 1,
+        "repaired": 0,
+    }
     for stale in (0, 7):
         late = await put(me, MAP, stale)
         assert (late.status_code, late.json()["present"]["version"]) == (409, 1)
@@ -228,46 +228,33 @@ async def test_other_processes_see_a_change_soon(mapped: None, sender: Sender, d
     assert (await sender.post(body("A-2", service="Verstas"))).status_code == 422
 
 
-async def test_maps_from_the_command_line(
-    app: FastAPI, mapped: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_map_that_has_learnt_a_code_repairs_what_waits_for_it(
+    mapped: None, sender: Sender, enrol: Any, sign_in: SignIn, me: Person, desk: Desk
 ) -> None:
-    settings = app.state.settings
-    monkeypatch.setenv("POLKU_MONGO", settings.mongo)
-    monkeypatch.setenv("POLKU_NAMESPACE", settings.namespace)
-    monkeypatch.setenv("POLKU_SESSION_KEYS", settings.session_keys.get_secret_value())
-
-    async def polku(*arguments: str) -> Result:
-        # In a thread: the command runs a loop of its own.
-        return await asyncio.to_thread(CliRunner().invoke, cli.app, ["organisation", "codes", *arguments, "--json"])
-
-    shown = json.loads((await polku("kajaani")).stdout)
-    assert (shown["version"], shown["unknown"], shown["service"]) == (1, "keep", MAP["service"])
-    path = tmp_path / "codes.yaml"
-    path.write_text("unknown: refuse\nservice:\n  Verstas: group-activity\n", "utf-8")
-    changed = json.loads((await polku("kajaani", str(path))).stdout)
-    assert (changed["version"], changed["unknown"], changed["service"]) == (2, "refuse", {"Verstas": "group-activity"})
-    path.write_text("service: {Verstas: nowhere}", "utf-8")
-    for arguments, says in ((("kajaani", str(path)), "not one of the known"), (("nobody",), "no organisation nobody")):
-        refused = await polku(*arguments)
-        assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
-        assert says in refused.stderr
-
-
-def test_a_file_that_does_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "codes.yaml"
-    for content, says in (
-        (b"route: [", "no YAML"),
-        (b"\xff", "no YAML"),
-        (b"route: {A: B C}", "route"),
-        (b"7", "whole"),
-    ):
-        path.write_bytes(content)
-        with pytest.raises(command_line.typer.Exit):
-            command_line.codes("kajaani", path)
-        assert says in capsys.readouterr().err
-    with pytest.raises(command_line.typer.Exit):
-        command_line.codes("kajaani", tmp_path / "none.yaml")
-    assert "cannot be read" in capsys.readouterr().err
+    trial: Sender = await enrol(test=True)
+    waits, both, answered = [
+        (await sender.sent(external_id, service="Verstas", **more))["id"]
+        for external_id, more in (("A-1", {}), ("A-2", {"route": "??"}), ("A-3", {}))
+    ]
+    tried = (await trial.sent("A-1", service="Verstas"))["id"]
+    assert (await me.command(f"/referrals/{answered}/decline", {"reason": "no-capacity"}, 1)).status_code == 200
+    manager = await sign_in(MANAGER)
+    learnt = {**MAP, "unknown": "keep", "service": {**MAP["service"], "Verstas": "group-activity"}}
+    assert (await put(manager, learnt, 1)).json()["repaired"] == 2
+    for whose, at in ((sender, waits), (trial, tried)):
+        heard = await whose.told(at)
+        assert (heard["service"], heard["mapped"], heard["unmapped"]) == ("group-activity", {"service": "Verstas"}, {})
+        assert [(step["kind"], step["party"]) for step in heard["history"][1:]] == [("codes-mapped", "project")]
+    assert (await sender.told(both))["unmapped"] == {"route": "??", "service": "Verstas"}
+    assert (await sender.told(answered))["unmapped"] == {"service": "Verstas"}
+    assert (await me.command(f"/referrals/{waits}/accept", {}, 2)).status_code == 200
+    assert (await said(desk)).count("polku.referral.codes-mapped.v1") == 2
+    assert (await put(manager, {**learnt, "route": {"??": "self"}}, 2)).json()["repaired"] == 1
+    assert ((await sender.told(both))["route"], (await sender.told(both))["service"]) == ("self", "group-activity")
+    # Taken back: what was read by it stays, what comes now waits again.
+    assert (await put(manager, {**MAP, "unknown": "keep"}, 3)).json()["repaired"] == 0
+    assert (await sender.told(both))["service"] == "group-activity"
+    assert (await sender.sent("A-4", service="Verstas"))["unmapped"] == {"service": "Verstas"}
 
 
 async def test_the_way_back_in_the_sender_s_codes(sender: Sender, sign_in: SignIn, desk: Desk) -> None:

@@ -185,7 +185,9 @@ class ReferralOut(Said):
     service: str
     """Code of the list `service`; `unknown` as in `route`."""
     state: Annotated[str, growing(*get_args(State))]
-    """A state that you do not know: look at `commands`."""
+    """received, question, waitlisted, accepted, withdrawal-requested, declined, forwarded, withdrawn, expired,
+    concluded. One that you do not know: look at `commands`.
+    """
     version: int
     """Counts what happened, from 1; `ETag` holds the same, and commands take it in `If-Match`."""
     urgency: str

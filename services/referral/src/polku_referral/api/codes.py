@@ -12,6 +12,7 @@ from polku_referral.audit import Look
 from polku_referral.code_maps import check
 from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
+from polku_referral.repairing import repair
 from polku_runtime.access import Principal
 from polku_web.doors import expected_version, lost_race, staff, staff_or_client
 from polku_web.problems import Problem
@@ -24,6 +25,12 @@ class CodeMapOut(CodeMap):
     """version: 0 while the organisation has no map; then only Polku's codes are taken."""
 
     version: int
+
+
+class CodeMapChanged(CodeMapOut):
+    """repaired: how many waiting referrals had codes that nobody knew, and that are known now."""
+
+    repaired: int = 0
 
 
 class CodeOut(BaseModel):
@@ -49,8 +56,10 @@ async def code_map(response: Response, who: Keeper, desk: AtDesk, organisation_i
 @router.put("/organisations/{organisation_id}/codes", responses=COMMAND)
 async def change_code_map(
     request: Request, response: Response, who: Keeper, desk: AtDesk, organisation_id: str, wish: CodeMap
-) -> CodeMapOut:
-    """Replaces the map. Referrals that were taken in before keep what their codes stood for then."""
+) -> CodeMapChanged:
+    """Replaces the map. Referrals that wait with a code that nobody knew are repaired when the new map knows it;
+    what a code was read as before stays.
+    """
     seen = expected_version(request)
     await _known(desk, organisation_id)
     async with refusals(who, desk):
@@ -58,7 +67,8 @@ async def change_code_map(
     await desk.audit.write(who, [Look(None, "change-codes", about=organisation_id)])
     if not await desk.code_maps.put(organisation_id, wish, seen, who.id):
         raise lost_race((await _shown(response, desk, organisation_id)).model_dump(mode="json"))
-    return await _shown(response, desk, organisation_id)
+    repaired = await repair(desk.repository, desk.codes, wish, organisation_id, on=desk.today, by=who.id)
+    return CodeMapChanged(**(await _shown(response, desk, organisation_id)).model_dump(), repaired=repaired)
 
 
 async def _known(desk: Desk, organisation_id: str) -> None:

@@ -12,7 +12,10 @@ from polku_referral.audit import Look
 from polku_referral.cli.common import Json, administer, failed, owner, say
 from polku_referral.code_maps import CodeMaps, check
 from polku_referral.model.code_map import CodeMap
+from polku_referral.repairing import repair
+from polku_referral.repository import Repository
 from polku_runtime.settings import Settings
+from polku_web.formats import local_day
 
 
 def codes(
@@ -21,7 +24,8 @@ def codes(
     *,
     as_json: Json = False,
 ) -> None:
-    """Show what an organisation's own codes stand for, or replace it by a YAML file.
+    """Show what an organisation's own codes stand for, or replace it by a YAML file. Referrals that wait with codes
+    that nobody knew are repaired when the new map knows them.
 
     The file: `unknown: refuse` or `keep`, and under `route`, `service` and `municipality` own code: Polku's code.
     """
@@ -29,6 +33,7 @@ def codes(
 
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:
         organisation = await owner(admin, code)
+        done: dict[str, int] = {}
         maps = CodeMaps(admin.directory.database, admin.effects)
         kept = await maps.kept(organisation.id)
         if wanted is not None:
@@ -36,8 +41,10 @@ def codes(
             await admin.audit.write(None, [Look(None, "change-codes", about=organisation.id)])
             if not await maps.put(organisation.id, wanted, kept.version, None):
                 raise failed("somebody else has changed the map at this moment")
+            repository, today = Repository(admin.directory.database, admin.effects), local_day(admin.effects.now())
+            done = {"repaired": await repair(repository, admin.codes, wanted, organisation.id, on=today, by=None)}
             kept = await maps.kept(organisation.id)
-        return {"version": kept.version, **(kept.code_map or CodeMap()).model_dump(mode="json")}
+        return {**done, "version": kept.version, **(kept.code_map or CodeMap()).model_dump(mode="json")}
 
     say(administer(work), as_json)
 

@@ -82,7 +82,7 @@ def confirm_withdrawal(referral: Referral, *, on: date, at: datetime, by: str) -
     return after, [ReferralWithdrawn(**about(referral), reason=referral.reason or "other", withdrawn_on=on)]
 
 
-def map_codes(referral: Referral, *, known: Mapping[str, str], at: datetime, by: str) -> Decided:
+def map_codes(referral: Referral, *, known: Mapping[str, str], at: datetime, by: str | None) -> Decided:
     """The sender's codes that nobody knew are given known ones. known: field → code, for `route` and `service`.
 
     Raises Refused when no code was unknown, or some still would be, and when the referral is answered already.
