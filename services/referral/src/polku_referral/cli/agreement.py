@@ -62,7 +62,7 @@ def list_all(*, organisation: Organisation, as_json: Json = False) -> None:
 
 @app.command("end")
 def end(
-    agreement_id: str,
+    agreement_id: Annotated[str, typer.Argument(help="Its id, as `list` prints it.")],
     *,
     organisation: Organisation,
     on: Annotated[str | None, typer.Option(help="Last day; today if not given.")] = None,

@@ -15,7 +15,9 @@ from polku_runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Machines of organisations.")
 Organisation = Annotated[str, typer.Option(help="The organisation's code.")]
-KeyFile = Annotated[Path, typer.Argument(help=f"{FITTING}".capitalize())]
+Fitting = FITTING[0].upper() + FITTING[1:]
+ClientId = Annotated[str, typer.Argument(help="The client's id, as `list` prints it.")]
+KeyFile = Annotated[Path, typer.Argument(help=f"{Fitting}.")]
 
 
 @app.command("add")
@@ -25,7 +27,7 @@ def add(
     scope: Annotated[list[str], typer.Option(help="Once per scope: " + ", ".join(SCOPES))],
     name: Annotated[str, typer.Option(help="What people call the machine.")] = "",
     key_file: Annotated[
-        Path | None, typer.Option("--public-key", help=f"{FITTING}; without it a key pair is made.".capitalize())
+        Path | None, typer.Option("--public-key", help=f"{Fitting}; without it a key pair is made.")
     ] = None,
     jwks_url: Annotated[str | None, typer.Option(help="Where the machine publishes its keys instead.")] = None,
     test: Annotated[bool, typer.Option("--test", help="It tries out its integration with artificial people.")] = False,
@@ -61,13 +63,13 @@ def list_all(*, organisation: Organisation, as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show(client_id: str, *, as_json: Json = False) -> None:
+def show(client_id: ClientId, *, as_json: Json = False) -> None:
     """One client with the fingerprints of its keys (RFC 7638 thumbprint, SHA-256 of the SubjectPublicKeyInfo)."""
     say(administer(lambda admin, _: _shown(admin, client_id)), as_json)
 
 
 @app.command("add-key")
-def add_key(client_id: str, key_file: KeyFile, *, as_json: Json = False) -> None:
+def add_key(client_id: ClientId, key_file: KeyFile, *, as_json: Json = False) -> None:
     """Register one more public key of a client; the old one goes on working until it is removed."""
     key = _read(key_file)
 
@@ -81,7 +83,7 @@ def add_key(client_id: str, key_file: KeyFile, *, as_json: Json = False) -> None
 
 @app.command("remove-key")
 def remove_key(
-    client_id: str,
+    client_id: ClientId,
     key_id: Annotated[str, typer.Argument(help="Key id or thumbprint, as `show` prints them.")],
     *,
     leaked: Annotated[bool, typer.Option("--leaked", help="Void the tokens that were issued until now, too.")] = False,
@@ -98,7 +100,7 @@ def remove_key(
 
 
 @app.command("revoke")
-def revoke(client_id: str, *, as_json: Json = False) -> None:
+def revoke(client_id: ClientId, *, as_json: Json = False) -> None:
     """Let the machine in no more; the tokens that it has are void in every service within five seconds."""
 
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def revoke(client_id: str, *, as_json: Json = False) -> None:
 
 
 @app.command("restore")
-def restore(client_id: str, *, as_json: Json = False) -> None:
+def restore(client_id: ClientId, *, as_json: Json = False) -> None:
     """Let a revoked machine get tokens again."""
 
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:

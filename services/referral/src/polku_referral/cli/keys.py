@@ -49,7 +49,7 @@ def list_all(*, as_json: Json = False) -> None:
 
 
 @app.command("retire")
-def retire(kid: str, *, as_json: Json = False) -> None:
+def retire(kid: Annotated[str, typer.Argument(help="Its id, as `list` prints it.")], *, as_json: Json = False) -> None:
     """Publish a key no more: nothing that it signed verifies any longer, receipts included. For one that has leaked.
 
     Tokens that it signed are refused everywhere within a minute.

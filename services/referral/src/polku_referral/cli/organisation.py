@@ -27,7 +27,7 @@ MAX_LISTED = 10_000
 @app.command("add")
 def add(
     code: Annotated[str, typer.Argument(help="Short code, lower case.")],
-    name: str,
+    name: Annotated[str, typer.Argument(help="What people call it.")],
     *,
     kind: Kind = "other",
     business_id: BusinessId = None,
@@ -76,7 +76,7 @@ def show(code: Code, *, as_json: Json = False) -> None:
 def change(
     code: Code,
     *,
-    name: Annotated[str | None, typer.Option()] = None,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
     kind: Kind = None,
     business_id: BusinessId = None,
     alias: Alias = None,
