@@ -1,6 +1,7 @@
 """What an access token opens in the services, and the tokens that open nothing."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from polku_runtime.testing import Clock
+from polku_web.formats import HELSINKI
 
 from .conftest import Sender
 from .material import API, TOWN
@@ -50,3 +52,17 @@ async def test_all_processes_sign_with_one_key(app: FastAPI, referral_settings: 
 
     other = SigningKeys(app.state.database, read_master_key(referral_settings.master_key_file), app.state.effects)
     assert await other.published() == await app.state.keys.published()
+
+
+async def test_an_organisation_s_last_day_is_over_while_its_client_holds_a_token(
+    app: FastAPI, sender: Sender, clock: Clock
+) -> None:
+    """No new token from midnight on; the one of before ends by itself within ten minutes."""
+    clock.now = datetime(2026, 3, 2, 23, 58, tzinfo=HELSINKI).astimezone(UTC)
+    await app.state.admin.change_organisation(None, TOWN, None, {"valid_until": date(2026, 3, 2)})
+    assert (await sender.sign_on()).status_code == 200
+    clock.advance(minutes=3)
+    assert (await sender.sign_on()).status_code == 401
+    assert (await sender.get("/referrals")).status_code == 200
+    clock.advance(minutes=8)
+    assert (await sender.get("/referrals")).status_code == 401

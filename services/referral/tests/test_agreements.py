@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from polku_events.refusals import Refused, Wrong
+from polku_referral.admin.agreements import Agreements
 from polku_referral.desk import Desk
 from polku_referral.feed.consumer import feed_senders
 from polku_referral.feed.store import FeedStore
@@ -205,6 +206,21 @@ async def test_only_what_was_agreed_is_taken_in(app: FastAPI, sender: Sender, en
     assert {one["code"] for one in over.json()["errors"]} == {"no-agreement-in-force"}
     await agree(app)
     await sender.sent("A-3")
+
+
+async def test_an_agreement_ends_in_the_middle_of_a_batch(
+    app: FastAPI, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row by the day on which its turn comes; sent again the batch doubles nothing and loses nothing."""
+    await agree(app, ends_on=TODAY)
+    days = iter([TODAY, TODAY])
+    monkeypatch.setattr(Agreements, "today", property(lambda _: next(days, TODAY + timedelta(days=1))))
+    rows = [body(f"A-{number}") for number in range(4)]
+    first, again = [(await sender.post(rows, "/batch")).json()["results"] for _ in range(2)]
+    assert sorted(row["http_status"] for row in first) == [201, 201, 422, 422]
+    for before, after in zip(first, again, strict=True):
+        assert after["http_status"] == {201: 200, 422: 422}[before["http_status"]]
+    assert await app.state.desk.repository.referrals.collection.count_documents({}) == 2
 
 
 async def test_who_only_tries_is_not_restricted(app: FastAPI, sender: Sender) -> None:

@@ -12,7 +12,7 @@ from polku_referral.door.oauth import METADATA, TOKEN
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
-from .material import ORIGIN, TOWN, body, token_form
+from .material import COUNTY, ORIGIN, TOWN, body, token_form
 from .mutations import ASSERTIONS
 
 
@@ -69,6 +69,27 @@ async def test_keys_are_rotated_without_a_gap(sender: Sender, app: FastAPI) -> N
     await admin.remove_key(None, sender.client_id, None, str(old.kid))
     assert not await works(old)
     assert await works(new)
+
+
+async def test_one_key_under_one_id_at_two_clients(sender: Sender, enrol: Callable[..., Any], app: FastAPI) -> None:
+    """A proof names its client, so it is not the other's; what happens to one client leaves the other."""
+    other: Sender = await enrol(COUNTY)
+    await app.state.admin.add_key(None, other.client_id, None, json.dumps(sender.key.as_dict(private=False)))
+    other.key = sender.key
+    tokens = {one.client_id: (await one.sign_on()).json()["access_token"] for one in (sender, other)}
+    assert len(set(tokens.values())) == 2
+    borrowed = sender.assertion(sub=other.client_id)
+    assert (await sender.http.post(TOKEN, data=token_form(borrowed))).status_code == 401
+    await app.state.admin.revoke(None, sender.client_id, None)
+    assert (await sender.sign_on()).status_code == 401
+    assert (await other.sign_on()).status_code == 200
+
+
+async def test_the_same_jti_of_two_clients_is_two_proofs(sender: Sender, enrol: Callable[..., Any]) -> None:
+    other: Sender = await enrol()
+    for one, status in ((sender, 200), (other, 200), (sender, 401)):
+        answer = await one.http.post(TOKEN, data=token_form(one.assertion(jti="jti-of-both")))
+        assert answer.status_code == status
 
 
 async def test_a_client_that_was_shut_out(sender: Sender, app: FastAPI) -> None:
