@@ -1,8 +1,6 @@
 """A running referral service without Kafka: its app over a real mongod, a sender's machine, people who sign in."""
 
-import html
 import itertools
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -15,7 +13,6 @@ import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
-from polku_events import Event, EventData, service_of
 from polku_referral.app import create_api
 from polku_referral.batch.jobs import Jobs
 from polku_referral.batch.jobs_store import JobStore
@@ -25,13 +22,17 @@ from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import Client as Machine
 from polku_referral.model.directory import Organisation, Staff, announce_organisation, announce_staff
 from polku_referral.settings import ReferralSettings
-from polku_runtime.access import Session, SessionSeal
 from polku_runtime.effects import Effects
 from polku_runtime.lease import LEASE_S, Lease
 from polku_runtime.mongo import Client
-from polku_runtime.testing import Clock
+from polku_runtime.testing import Clock, event
+from polku_web.testing import Person, SignIn, signing_in
+from polku_web.testing import fields_of as form_of
 
 from .material import API, COORDINATOR, COUNTY, PAGES, STAFF, TOWN, assertion, body, token_form
+
+__all__ = ["Person", "SignIn", "event", "form_of"]
+"""What these tests take from the libraries."""
 
 ALL_SCOPES = ("referrals:write", "referrals:read")
 _numbers = itertools.count(1)
@@ -160,66 +161,11 @@ async def sender(enrol: Callable[..., Any]) -> Sender:
     return made
 
 
-@dataclass
-class Person:
-    """A browser, and an API client, of one staff member."""
-
-    http: httpx.AsyncClient
-    csrf: str = ""
-
-    async def get(self, address: str, **more: Any) -> httpx.Response:
-        answer = await self.http.get(address, **more)
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
-        self.csrf = found[1] if found else self.csrf
-        return answer
-
-    async def submit(self, page: str, to: str, changes: dict[str, str | None] | None = None) -> httpx.Response:
-        """Fills the form that a page sends to `to`, as a browser without JavaScript would."""
-        form = form_of((await self.get(page)).text, to) | (changes or {})
-        return await self.http.post(to, data={name: value for name, value in form.items() if value is not None})
-
-    async def command(self, address: str, sent: object, version: int | None = None, **headers: str) -> httpx.Response:
-        if not self.csrf:
-            await self.get(PAGES)
-        headers = {"x-csrf-token": self.csrf, **({} if version is None else {"if-match": f'"{version}"'}), **headers}
-        return await self.http.post(f"{API}{address}", json=sent, headers=headers)
-
-
-def form_of(text: str, to: str) -> dict[str, str]:
-    """Names and values that the form with this action holds."""
-    found = re.search(rf'<form [^>]*action="{re.escape(to)}".*?</form>', text, re.DOTALL)
-    assert found, f"no form leads to {to}"
-    values: dict[str, str] = {}
-    for tag in re.findall(r"<input [^>]*>", found[0]):
-        attributes = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
-        values[attributes["name"]] = html.unescape(attributes.get("value", ""))
-    for name, options in re.findall(r'<select id="f-\w+" name="(\w+)".*?>(.*?)</select>', found[0], re.DOTALL):
-        chosen = re.search(r'value="([^"]*)" selected', options)
-        values[name] = chosen[1] if chosen else ""
-    for name, text_inside in re.findall(
-        r'<textarea id="f-\w+" name="(\w+)"[^>]*>(.*?)</textarea>', found[0], re.DOTALL
-    ):
-        values[name] = html.unescape(text_inside)
-    return values
-
-
-SignIn = Callable[..., Any]
-
-
 @pytest.fixture
-def sign_in(app: FastAPI, browser: Callable[..., httpx.AsyncClient], effects: Effects) -> SignIn:
-    """`await sign_in(MANAGER)` → a Person; None is a stranger."""
-    settings = app.state.settings
-    seal = SessionSeal(settings.session_keys.get_secret_value(), settings.base_url)
-
-    async def given(staff_id: str | None, language: str = "en") -> Person:
-        cookies = {}
-        if staff_id is not None:
-            session = Session(f"session-{staff_id}", staff_id, effects.now(), effects.now())
-            cookies[seal.cookie_name] = seal.seal(session)
-        return Person(browser(cookies=cookies, headers={"accept-language": language}))
-
-    return given
+async def sign_in(app: FastAPI, effects: Effects) -> AsyncIterator[SignIn]:
+    """`await sign_in(MANAGER)` → a Person; one app serves them all."""
+    async with signing_in(app, effects, api=API, form=PAGES) as given:
+        yield given
 
 
 @pytest.fixture
@@ -227,24 +173,6 @@ async def me(sign_in: SignIn) -> Person:
     """A coordinator of the programme."""
     made: Person = await sign_in(COORDINATOR)
     return made
-
-
-def event(data: EventData, version: int = 1) -> Event:
-    """The envelope in which another service would send it."""
-    return Event(
-        id=f"event-{version}",
-        type=data.TYPE,
-        source=f"/polku/{service_of(data.TYPE)}",
-        subject="subject",
-        time=Clock().now,
-        minor=0,
-        version=version,
-        correlation_id="correlation",
-        causation_id=None,
-        partition_key=data.partition_key,
-        traceparent=None,
-        data=data,
-    )
 
 
 async def said(desk: Desk, name: str = "referrals") -> list[str]:

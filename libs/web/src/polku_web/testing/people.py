@@ -27,8 +27,8 @@ class Person:
     """
 
     http: httpx.AsyncClient
-    api: str
-    form: str
+    api: str = ""
+    form: str = ""
     csrf: str = ""
 
     async def get(self, address: str, **more: Any) -> httpx.Response:
