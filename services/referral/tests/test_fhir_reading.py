@@ -76,6 +76,17 @@ def changed(sent: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("/contained/3", {"resourceType": "Patient", "id": "p"}, "/contained/3", "not-valid"),
         ("/contained/3", {"resourceType": "Observation", "id": "q"}, "/contained/3/resourceType", "unknown-code"),
         ("/contained/3", {"resourceType": "Nothing", "id": "q"}, "/contained/3/resourceType", "unknown-code"),
+        ("/reasonCode/0", {"text": "Haluaa töihin"}, "/reasonCode/0", "extra-forbidden"),
+        ("/category/0", {"text": "Kiireellinen"}, "/category/0", "extra-forbidden"),
+        ("/code", {"text": "Työtoiminta"}, "/code", "missing"),
+        ("/contained/0/communication", [{"language": {"text": "ruotsi"}}], "/contained/0/communication/0/language", "extra-forbidden"),
+        ("/contained/0/name/0/use", "maiden", "/contained/0/name/0/use", "unknown-code"),
+        ("/contained/0/identifier/0/use", "old", "/contained/0/identifier/0/use", "unknown-code"),
+        ("/contained/0/telecom/0/use", "old", "/contained/0/telecom/0/use", "unknown-code"),
+        ("/contained/1/contact/0/telecom/0/use", "old", "/contained/1/contact/0/telecom/0/use", "unknown-code"),
+        ("/contained/0/active", False, "/contained/0/active", "not-valid"),
+        ("/contained/1/active", False, "/contained/1/active", "not-valid"),
+        ("/contained/0/_birthDate", {"id": "x"}, "/contained/0/_birthDate", "extra-forbidden"),
         ("/status", "draft", "/status", "unknown-code"),
         ("/intent", "plan", "/intent", "unknown-code"),
         ("/status", ..., "/status", "missing"),
@@ -150,6 +161,8 @@ def test_labels_and_what_is_said_of_the_copy_do_not_matter() -> None:
         "language": "fi",
     }
     sent["subject"]["display"] = "Nimi"
+    sent["contained"][0]["active"] = True
+    sent["contained"][0]["telecom"][0]["use"] = "mobile"
     sent["code"]["coding"].insert(0, {"system": "http://snomed.info/sct", "code": "410155007", "display": "x"})
     sent["code"]["text"] = "Työtoiminta"
     referral, _ = read(sent, OWN, TOWN)

@@ -98,6 +98,10 @@ MAY_NOT: list[tuple[dict[str, Any], int, tuple[str, ...], str]] = [
     ({"status": "cancelled", "statusReason": reason("other", "x" * 1001)}, 422, ("invalid", "string-too-long"), "Task.statusReason.text"),
     ({"status": 7}, 422, ("invalid", "string-type"), "Task.status"),
     ({"intent": ...}, 422, ("invalid", "missing"), "Task.intent"),
+    ({"input": [{"type": {"text": "tieto"}, "valueString": "Muuten…"}]}, 422, ("invalid", "unknown-code"), "Task.input[0].type"),
+    ({"note": [{"text": "Yksi."}, {"text": "Toinen."}]}, 422, ("invalid", "extra-forbidden"), "Task.note[1].text"),
+    ({"status": "cancelled", "statusReason": reason("other", "x"), "note": [{"text": "Lisäksi…"}]}, 422, ("invalid", "extra-forbidden"), "Task.note[0].text"),
+    ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, 422, ("refused", "not-yours"), "Task.modifierExtension"),
     ({"nothing": "x"}, 422, ("invalid", "extra-forbidden"), "Task.nothing"),
     ({"id": ...}, 400, ("invalid", "not-valid"), "Task.id"),
     ({"id": "other"}, 400, ("invalid", "not-valid"), "Task.id"),
@@ -110,7 +114,9 @@ async def test_what_a_sender_may_not_say(sender: Sender, desk: Desk) -> None:
         sent = {name: value for name, value in {**task, **changes}.items() if value is not ...}
         answer = await ask(sender, "PUT", at, sent)
         assert (answer.status_code, codes_of(answer)[0]) == (status, code), (changes, answer.text)
-        assert answer.json()["issue"][0]["expression"] == [place]
+        issue = answer.json()["issue"][0]
+        assert issue["expression"] == [place]
+        assert (issue["code"] == "business-rule") == (code[0] == "refused"), changes
     assert await said(desk) == ["polku.referral.received.v1"]
 
 

@@ -42,6 +42,9 @@ FIELD: Mapping[str, str] = {
     "extra-forbidden": "structure",
     "unknown-code": "code-invalid",
     "unknown-reference": "not-found",
+    "unknown-parameter": "not-supported",
+    "not-yours": "business-rule",
+    "one-order": "business-rule",
 }
 
 

@@ -58,6 +58,8 @@ class Part:
 
     def coding(self, system: str) -> "Part | None":
         """Of a CodeableConcept the coding in a system. Those in other systems say the same in other words."""
+        if "coding" not in self.value:
+            return None  # words alone are left, and told
         codings = self.parts("coding")
         found = next((coding for coding in codings if coding.value.get("system") == system), None)
         if found is None:

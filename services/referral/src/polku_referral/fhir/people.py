@@ -8,14 +8,20 @@ from polku_referral.fhir.message import Message
 from polku_referral.fhir.parts import Part, coded
 from polku_referral.fhir.told import Told
 
+NAMES = ("official", "usual")
+NUMBERS = ("official", "usual", "secondary")
+ADDRESSES = ("home", "work", "mobile", "temp")
+"""What `use` may say: what is said to be a former name must not be taken for the present one."""
 
-def read_sender(organization: Part | None, order: Part, told: Told) -> None:
+
+def read_sender(organization: Part | None, order: Part, told: Told, message: Message) -> None:
     """The unit and its worker to call; without an Organization only where it is missed."""
     told.places["/sender"] = order.place("requester")
     if organization is None:
         return
     told.put("sender/unit", organization.take("name"), organization.place("name"))
-    organization.pass_over("active", "type")
+    organization.pass_over("type")
+    _active(organization, message)
     contact = next(iter(organization.parts("contact")), None)
     told.places["/sender/name"] = organization.place("contact")
     if contact is None:
@@ -23,7 +29,7 @@ def read_sender(organization: Part | None, order: Part, told: Told) -> None:
     name = contact.part("name")
     if name is not None:
         told.put("sender/name", name.take("text"), name.place("text"))
-    _telecom(contact, "sender", told)
+    _telecom(contact, "sender", told, message)
 
 
 def read_person(patient: Part | None, order: Part, told: Told, message: Message, own: Own) -> None:
@@ -33,16 +39,19 @@ def read_person(patient: Part | None, order: Part, told: Told, message: Message,
         return
     told.places["/person"] = patient.at
     identifier = patient.first("identifier", system=codes.IDENTITY_CODE)
+    _active(patient, message)
     if identifier is not None:
+        message.must_be(identifier, "use", *NUMBERS)
         told.put("person/identity_code", identifier.take("value"), identifier.place("value"))
     told.put("person/date_of_birth", patient.take("birthDate"), patient.place("birthDate"))
     name = next(iter(patient.parts("name")), None)
     told.places["/person/given_names"] = told.places["/person/family_name"] = patient.place("name")
     if name is not None:
+        message.must_be(name, "use", *NAMES)
         told.put("person/given_names", _joined(name.take("given")), name.place("given"))
         told.put("person/family_name", name.take("family"), name.place("family"))
     told.put("person/language", *_language(patient, own))
-    _telecom(patient, "person", told)
+    _telecom(patient, "person", told, message)
     for extension in patient.parts("extension"):
         coding = extension.part("valueCoding")
         if coding is not None and coding.value.get("system") == codes.MUNICIPALITIES:
@@ -77,10 +86,17 @@ def _language(patient: Part, own: Own) -> tuple[Any, str]:
     return coded([concept], own.codes("language"), concept.at) if value is None else (value, place)
 
 
-def _telecom(part: Part, whose: str, told: Told) -> None:
+def _active(part: Part, message: Message) -> None:
+    """What a register says of its own record; one that is not in use any more is no good source."""
+    if part.take("active") is False:
+        message.wrong(part.place("active"), "not-valid")
+
+
+def _telecom(part: Part, whose: str, told: Told, message: Message) -> None:
     for name in ("phone", "email"):
         found = part.first("telecom", system=name)
         if found is not None:
+            message.must_be(found, "use", *ADDRESSES)
             told.put(f"{whose}/{name}", found.take("value"), found.place("value"))
 
 

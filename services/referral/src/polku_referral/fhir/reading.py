@@ -60,7 +60,7 @@ def _order(order: Part, message: Message, told: Told, own: Own, organisation_id:
     _labour_market(order, told, own)
     _reason(order, told, own)
     unit = message.follow(order.part("requester"), "Organization")
-    read_sender(unit, order, told)
+    read_sender(unit, order, told, message)
     patient = message.follow(order.part("subject"), "Patient")
     read_person(patient, order, told, message, own)
     _ground(order, patient, told, message, own)

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from polku_referral.fhir import codes
 from polku_referral.fhir.codes import Own
-from polku_referral.fhir.message import Message
+from polku_referral.fhir.message import Message, unknown
 from polku_referral.fhir.models import faults
 from polku_referral.fhir.parts import Part
 from polku_referral.fhir.told import Told
+from polku_referral.texts import WRONG
 from polku_referral.wire import ReferralOut
 from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_web.i18n import msg
@@ -37,13 +38,16 @@ def wish_of(sent: Mapping[str, Any], own: Own, shown: ReferralOut, seen: int) ->
     if errors := faults(sent):
         raise Problem(422, "invalid", errors=errors)
     told, task = Told(), Part(sent, "", Message().parts)
-    if _wants_back(task):
+    wants_back, answers = _wants_back(task), _answers(task, own, shown, seen)
+    if too_many := answers[0 if wants_back else 1 :]:
+        raise Problem(422, "invalid", errors=[unknown(place) for _, place in too_many])
+    if wants_back:
         _reason(task, own, told)
         return _judged(WithdrawIn, told), told
-    for text, place in _answers(task, own, shown, seen):
-        told.put("text", text, place)
-        return _judged(AnswerIn, told), told
-    return None, told
+    if not answers:
+        return None, told
+    told.put("text", *answers[0])
+    return _judged(AnswerIn, told), told
 
 
 def refuse_other_changes(sent: Mapping[str, Any], present: Mapping[str, Any]) -> None:
@@ -81,16 +85,20 @@ def _reason(task: Part, own: Own, told: Told) -> None:
 
 
 def _answers(task: Part, own: Own, shown: ReferralOut, seen: int) -> list[tuple[Any, str]]:
-    """Texts that were not there in the version that was seen: of an input for it, or of the last note."""
-    given = [
-        (one.take("valueString"), one.place("valueString"))
-        for one in task.parts("input")
-        if (kind := one.part("type")) is not None and kind.coding(own.codes("task-input")) is not None
-    ]
+    """Texts that were not there in the version that was seen, each with its place: of inputs, or else of notes.
+
+    Raises Problem 422 for an input that is no answer.
+    """
+    given = []
+    for one in task.parts("input"):
+        kind = one.part("type")
+        if kind is None or kind.coding(own.codes("task-input")) is None:
+            raise Problem(422, "invalid", errors=[Error(one.place("type"), "unknown-code", WRONG["unknown-code"])])
+        given.append((one.take("valueString"), one.place("valueString")))
     steps = shown.history[:seen]
     known = {said.text for said in shown.messages or () if steps and said.at <= steps[-1].at}
     notes = [(note.take("text"), note.place("text")) for note in task.parts("note")]
-    return given or [(text, place) for text, place in notes[-1:] if text not in known]
+    return given + [(text, place) for text, place in notes if text not in known]
 
 
 def _judged(model: type[WithdrawIn] | type[AnswerIn], told: Told) -> Wish:
