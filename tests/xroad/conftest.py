@@ -10,6 +10,7 @@ import httpx
 import pytest
 import uvicorn
 from joserfc.jwk import ECKey
+from starlette.applications import Starlette
 
 from polku_embedded.servers import free_port
 from polku_embedded.xroad.authority import Authority, Pair
@@ -21,10 +22,11 @@ from polku_referral.xroad.listener import create_server
 from polku_referral.xroad.members import Members
 
 from ..client.material import referral
-from ..serving import Serving, serving, until
+from ..serving import SCOPES, Serving, serving, until
 
 SERVICE = "FI-TEST/ORG/7654321-0/Polku/referrals"
 TOWN, COUNTY = "FI-TEST/MUN/1234567-8/Tyollisyys", "FI-TEST/MUN/2345678-9/Hyvinvointi"
+TRIAL = "FI-TEST/MUN/1234567-8/Kokeilu"
 NOBODY = "FI-TEST/COM/9999999-9/Tuntematon"
 REFERRALS = "/referral/api/v1/referrals"
 
@@ -50,13 +52,15 @@ class Faults:
 
 @dataclass(frozen=True)
 class Road:
-    """door: address of the listener. consumer: address of the consumer's security server."""
+    """door: address of the listener. consumer: address of the consumer's security server. told: what the simulator says."""
 
     polku: Serving
     settings: ReferralSettings
     authority: Authority
     security_server: Pair
     network: Network
+    told: list[str]
+    simulator: Starlette
     faults: Faults
     door: str
     consumer: str
@@ -107,6 +111,7 @@ def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("xroad")
     authority, port, consumer_port = Authority(folder / "ca"), free_port(), free_port()
     mine, theirs, faults = authority.issue("polku"), authority.issue("security-server"), Faults()
+    told: list[str] = []
     with serving(mongo_address, kafka_address, folder) as polku:
         settings = polku.app.state.settings.model_copy(
             update={
@@ -119,21 +124,21 @@ def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPa
         )
         network = Network(
             services={SERVICE: f"https://127.0.0.1:{port}", f"{SERVICE}-closed": f"https://127.0.0.1:{free_port()}"},
-            members=frozenset({TOWN, COUNTY, NOBODY}),
+            members=frozenset({TOWN, COUNTY, TRIAL, NOBODY}),
             tls=trusting(authority, theirs),
             log=MessageLog(None, ECKey.generate_key("P-256")),
             draw=faults,
             timeout=5,
+            tell=told.append,
         )
-        simulator = uvicorn.Server(
-            uvicorn.Config(create_simulator(network), port=consumer_port, log_level="warning", lifespan="on")
-        )
+        simulation = create_simulator(network)
+        simulator = uvicorn.Server(uvicorn.Config(simulation, port=consumer_port, log_level="warning", lifespan="on"))
 
         async def start() -> list[tuple[uvicorn.Server, "asyncio.Task[None]"]]:
             members = Members(polku.app.state.database, polku.app.state.directory.effects)
             await members.create_indexes()
-            for name, organisation in ((TOWN, town), (COUNTY, county)):
-                await members.register(name, organisation, ("referrals:write", "referrals:read"), test=False)
+            for name, organisation in ((TOWN, town), (COUNTY, county), (TRIAL, town)):
+                await members.register(name, organisation, SCOPES, test=name == TRIAL)
             return [(server, await started(server)) for server in (create_server(settings), simulator)]
 
         async def stop() -> None:
@@ -150,6 +155,8 @@ def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPa
                 authority=authority,
                 security_server=theirs,
                 network=network,
+                told=told,
+                simulator=simulation,
                 faults=faults,
                 door=f"https://127.0.0.1:{port}",
                 consumer=f"http://127.0.0.1:{consumer_port}",

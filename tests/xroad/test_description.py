@@ -1,8 +1,10 @@
 """What is there for a member, and the description of it for the catalogue."""
 
+from typing import Any
+
 import schemathesis
 
-from .conftest import REFERRALS, Road
+from .conftest import REFERRALS, Road, code_of
 
 
 def test_only_a_members_routes_are_there(road: Road) -> None:
@@ -23,6 +25,17 @@ def test_only_a_members_routes_are_there(road: Road) -> None:
         answer = road.call(method, path, sent={} if method == "POST" else None)
         assert (path, answer.status_code) == (path, 404)
         assert "x-road-error" not in answer.headers
+
+
+def test_what_the_json_doors_guide_names_and_is_not_here_is_told(road: Road) -> None:
+    for method, path in (("POST", "/referral/api/v1/webhooks"), ("GET", "/referral/fhir/r4/metadata")):
+        answer = road.call(method, path, accept_language="en")
+        assert (answer.status_code, code_of(answer)) == (404, "not-found")
+        assert "no webhooks and no FHIR" in answer.json()["detail"]
+    # The API as it is elsewhere, with tokens, is no description of this door.
+    for path in ("/referral/api/v1/openapi.json", "/referral/api/v1/docs"):
+        assert road.call("GET", path).status_code == 404
+    assert road.call("PUT", REFERRALS).status_code == 405
 
 
 def test_the_description_for_the_catalogue(road: Road) -> None:
@@ -50,4 +63,12 @@ def test_the_description_for_the_catalogue(road: Road) -> None:
         for operation in path.values():
             assert {"$ref": "#/components/parameters/X-Road-Client"} in operation["parameters"]
             assert "security" not in operation
+            assert "401" not in operation["responses"]
+            heard = {code for status in ("400", "403") for code in problems(operation["responses"][status])}
+            assert {"x-road-client", "x-road-member"} <= heard
     assert "securitySchemes" not in document["components"]
+    assert "/referral/oauth/token" not in document["info"]["description"]
+
+
+def problems(answer: dict[str, Any]) -> set[str]:
+    return set(answer["content"]["application/problem+json"]["examples"])

@@ -16,6 +16,7 @@ def test_a_request_that_comes_twice_is_one_referral(road: Road) -> None:
     road.faults.next("duplicate")
     answer = road.send("XR-5")
     assert answer.status_code == 200  # the second of the two heard that it is there
+    assert road.told[-1] == f"200, fault duplicate, X-Road-Id {answer.headers['x-road-id']}"
     assert len(road.rows("referrals", external_id="XR-5")) == 1
 
 
@@ -24,6 +25,7 @@ def test_a_lost_answer_is_asked_for_again(road: Road) -> None:
     lost = road.send("XR-6")
     assert (lost.status_code, lost.headers["x-road-error"]) == (500, "Server.ServerProxy.NetworkError")
     (kept,) = road.rows("referrals", external_id="XR-6")
+    assert road.told[-1].startswith("500, Server.ServerProxy.NetworkError, fault lost-answer, X-Road-Id ")
     again = road.send("XR-6")
     assert (again.status_code, again.json()["id"]) == (200, kept["_id"])
     assert "x-road-error" not in again.headers
@@ -44,6 +46,25 @@ def test_errors_of_x_road_are_told_apart_from_ours(road: Road, fault: Any, error
     assert answer.json()["type"] == error
     assert set(answer.json()) == {"type", "message", "detail"}
     assert road.rows("referrals", external_id=f"XR-{fault}") == []
+
+
+def test_an_answer_that_takes_longer_than_the_security_server_waits(road: Road) -> None:
+    """Polling with a long `wait` through a server that has less patience: X-Road's error, and the next poll is well."""
+    hasty = httpx.Timeout(0.3)
+    simulated: httpx.AsyncClient = road.simulator.state.client
+    patient, simulated.timeout = simulated.timeout, hasty
+    try:
+        late = road.call("GET", "/referral/api/v1/events?after=now&wait=5")
+    finally:
+        simulated.timeout = patient
+    assert (late.status_code, late.headers["x-road-error"]) == (500, "Server.ServerProxy.NetworkError")
+    assert road.call("GET", "/referral/api/v1/events?after=now").status_code == 200
+
+
+def test_what_is_not_ascii_is_passed_on(road: Road) -> None:
+    issue = "päätös 12".encode()
+    headers = [(b"x-road-client", TOWN.encode()), (b"x-road-issue", issue)]
+    assert httpx.get(f"{road.consumer}/r1/{SERVICE}{REFERRALS}", headers=headers).status_code == 200
 
 
 def test_a_call_that_is_none_is_refused_by_x_road(road: Road) -> None:

@@ -1,17 +1,24 @@
 """Who may come in: the member that the header names, and nobody by any other header or on any other listener."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from polku_referral.model.agreements import Agreement
+from polku_referral.model.directory import Organisation, announce_organisation
+from polku_referral.xroad.members import Members
+from polku_runtime.effects import system_effects
 from polku_web.answers import answer
 from polku_web.edge import Edge
+from polku_web.formats import local_day
 from polku_web.limits import Limiter
 
 from ..client.material import referral
-from .conftest import COUNTY, NOBODY, REFERRALS, TOWN, Road, code_of
+from ..serving import SCOPES
+from .conftest import COUNTY, NOBODY, REFERRALS, TOWN, Road, as_json, code_of
 
 
 def test_a_member_that_nobody_registered(road: Road) -> None:
@@ -19,6 +26,46 @@ def test_a_member_that_nobody_registered(road: Road) -> None:
     assert (answer.status_code, code_of(answer)) == (403, "x-road-member")
     assert "x-road-error" not in answer.headers  # it is ours, not X-Road's
     assert road.rows("audit", action="x-road-refused")[-1]["detail"] == NOBODY
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        TOWN.removesuffix("/Tyollisyys"),  # the member is not its subsystem
+        TOWN.replace("FI-TEST", "FI"),  # nor the one of another instance
+        TOWN.replace("MUN", "GOV"),
+        TOWN.lower(),
+        f"{TOWN}2",
+    ],
+)
+def test_a_name_that_is_nearly_a_members(road: Road, name: str) -> None:
+    with road.straight(road.security_server, headers={"x-road-client": name}) as http:
+        answer = http.get(REFERRALS)
+    assert (answer.status_code, code_of(answer)) == (403, "x-road-member")
+
+
+def joined(road: Road, name: str, **said: Any) -> None:
+    """A member of a new organisation of which this is said."""
+    directory = road.polku.app.state.directory
+    fresh = Organisation(id=directory.effects.new_id(), code=name.lower(), name=name, kind="employment-area", **said)
+    road.polku.do(directory.organisations.add(*announce_organisation(fresh)))
+    members = Members(directory.database, directory.effects)
+    road.polku.do(members.register(f"FI-TEST/MUN/3456789-0/{name}", fresh.id, SCOPES, test=False))
+
+
+def test_what_the_organisation_may_holds_here_too(road: Road) -> None:
+    today = local_day(system_effects().now())
+    over = Agreement(id="a-1", programmes=("kainuu",), starts_on=date(2026, 1, 1), ends_on=today - timedelta(days=1))
+    joined(road, "Gone", valid_until=today - timedelta(days=1))
+    joined(road, "Coming", valid_from=today + timedelta(days=2))
+    joined(road, "Ended", agreements=(over,))
+    heard = {}
+    for name in ("Gone", "Coming", "Ended"):
+        headers = {"x-road-client": f"FI-TEST/MUN/3456789-0/{name}"}
+        with road.straight(road.security_server, headers=headers) as http:
+            answer = http.post(REFERRALS, json=as_json(f"XR-{name}"))
+        heard[name] = (answer.status_code, code_of(answer))
+    assert heard == {"Gone": (403, "x-road-member"), "Coming": (403, "x-road-member"), "Ended": (422, "not-agreed")}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +82,8 @@ def test_a_member_that_nobody_registered(road: Road) -> None:
         ["FI-TEST/MUN/1234567-8/Työllisyys"],
         ["FI-TEST/MUN/1234567-8/a_b"],
         [""],
+        [f"{TOWN}{'a' * 20_000}"],
+        [f"{TOWN}, {COUNTY}"],
     ],
 )
 def test_a_header_that_names_nobody_or_two(road: Road, named: list[str]) -> None:

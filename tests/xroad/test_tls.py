@@ -1,6 +1,8 @@
 """The listener's certificates: whose connection is heard at all, and what stops the start."""
 
 import socket
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ def test_without_the_security_servers_certificate_nobody_can_speak(road: Road, t
     other = road.authority.issue("somebody-else")
     strangers = Authority(tmp_path / "strangers").issue("security-server")
     before = road.rows("audit", action="x-road-refused")
-    for pair in (None, other, strangers):
+    expired = road.authority.issue("expired", lasts=timedelta(seconds=-1))
+    for pair in (None, other, strangers, expired):
         with road.straight(pair, headers=headers) as http, pytest.raises(httpx.TransportError):
             http.get(REFERRALS)
     with pytest.raises(httpx.TransportError):
@@ -50,6 +53,27 @@ def test_without_a_pin_all_that_the_ca_has_signed_come_in_and_no_others(road: Ro
     finally:
         server.should_exit = True
         road.polku.do(ended(running))
+
+
+def test_the_security_servers_own_certificate_will_do_for_a_ca(road: Road) -> None:
+    """As X-Road shows it to information systems; and an idle connection of its pool does not hold up a stop."""
+    port = free_port()
+    change = {"xroad_client_ca": road.security_server.certificate, "xroad_client_fingerprints": "", "xroad_port": port}
+    server = create_server(road.settings.model_copy(update=change))
+    server.config.timeout_graceful_shutdown = None  # then only the TLS library's own patience would end it: 30 s
+    running = road.polku.do(started(server))
+    address, headers = f"https://127.0.0.1:{port}{REFERRALS}", {"x-road-client": TOWN}
+    with road.straight(road.security_server, headers=headers) as idle:
+        try:
+            assert idle.get(address).status_code == 200
+            others = road.straight(road.authority.issue("of-the-same-ca"), headers=headers)
+            with others as http, pytest.raises(httpx.TransportError):
+                http.get(address)
+        finally:
+            server.should_exit = True
+            begun = time.monotonic()
+            road.polku.do(ended(running))
+        assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize(

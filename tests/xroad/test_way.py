@@ -1,20 +1,23 @@
 """A referral's whole way over X-Road: in, its events back, and out again. Everything with real TLS on loopback."""
 
+import json
 import time
+from typing import Any
 
-from .conftest import COUNTY, REFERRALS, SERVICE, TOWN, Road, as_json, code_of
+from ..client.material import CODES
+from .conftest import COUNTY, NOBODY, REFERRALS, SERVICE, TOWN, TRIAL, Road, as_json, code_of
 
 EVENTS = "/referral/api/v1/events"
 
 
-def polled(road: Road, referral_id: str, wanted: str) -> list[str]:
-    """Types of a referral's events, once the wanted one is there."""
-    ends, cursor, found = time.monotonic() + 20, "", []
+def polled(road: Road, referral_id: str, wanted: str) -> list[dict[str, Any]]:
+    """A referral's events, once the wanted one is there."""
+    ends, cursor, found = time.monotonic() + 20, "", list[dict[str, Any]]()
     while time.monotonic() < ends:
         page = road.call("GET", f"{EVENTS}?wait=5" + (f"&after={cursor}" if cursor else "")).json()
-        found += [one["type"] for one in page["items"] if one["data"]["referral_id"] == referral_id]
+        found += [one for one in page["items"] if one["data"]["referral_id"] == referral_id]
         cursor = page["next"]
-        if wanted in found:
+        if any(one["type"] == wanted for one in found):
             break
     return found
 
@@ -30,13 +33,16 @@ def test_a_referral_in_its_events_back_and_out_again(road: Road) -> None:
     assert found.headers["etag"] == '"1"'
     listed = road.call("GET", f"{REFERRALS}?external_id=XR-1").json()
     assert [row["id"] for row in listed["items"]] == [told["id"]]
-    assert polled(road, told["id"], "referral.received") == ["referral.received"]
+    assert [item["type"] for item in polled(road, told["id"], "referral.received")] == ["referral.received"]
 
     gone = road.call(
         "POST", f"{REFERRALS}/{told['id']}/withdraw", sent={"reason": "sent-in-error"}, if_match=found.headers["etag"]
     )
     assert (gone.status_code, gone.json()["state"]) == (200, "withdrawn")
-    assert polled(road, told["id"], "referral.withdrawn") == ["referral.received", "referral.withdrawn"]
+    items = polled(road, told["id"], "referral.withdrawn")
+    assert [item["type"] for item in items] == ["referral.received", "referral.withdrawn"]
+    # Polku's own address leads a member nowhere: in events too it is a path of the service.
+    assert {item["data"]["href"] for item in items} == {sent.headers["location"]}
 
 
 def test_what_the_security_server_says_in_the_answer_is_its_own(road: Road) -> None:
@@ -73,3 +79,53 @@ def test_many_at_once(road: Road) -> None:
     assert road.call("GET", job.headers["location"]).status_code == 200
     (row,) = [row for row in road.rows("audit", action="x-road") if row["message"]["id"] == "many-1"]
     assert job.headers["location"].endswith(row["about"])
+
+
+def test_one_connection_carries_the_messages_of_many_members(road: Road) -> None:
+    """A security server keeps its connections; each request says anew who calls."""
+    address = f"{REFERRALS}/{road.send('XR-kept').json()['id']}"
+    from_where = set()
+    with road.straight(road.security_server) as http:
+        for members, status in (([TOWN], 200), ([COUNTY], 404), ([], 400), ([NOBODY], 403), ([TOWN], 200)):
+            answer = http.get(address, headers=[("x-road-client", one) for one in members])
+            assert answer.status_code == status
+            from_where.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+    assert len(from_where) == 1
+
+
+def test_a_body_in_chunks(road: Road) -> None:
+    """A security server may change the transfer encoding (PR-REST §4.3)."""
+    whole = json.dumps(as_json("XR-chunks")).encode()
+    headers = {"x-road-client": TOWN, "content-type": "application/json"}
+    with road.straight(road.security_server, headers=headers) as http:
+        answer = http.post(REFERRALS, content=(whole[at : at + 100] for at in range(0, len(whole), 100)))
+    assert (answer.status_code, answer.json()["external_id"]) == (201, "XR-chunks")
+
+
+def test_a_file_and_a_dry_run(road: Road) -> None:
+    template = road.call("GET", f"{REFERRALS}/import/template.csv").text
+    cells = {
+        "Lähettäjän tunniste*": "XR-file", "Ohjelma*": "kainuu", "Ohjaava taho*": "employment-service",
+        "Palvelu*": "work-activity", "Lähetetty*": "2.3.2026", "Henkilötunnus": CODES[0], "Etunimet*": "Testi",
+        "Sukunimi*": "Esimerkki", "Peruste*": "consent", "Peruste annettu*": "1.3.2026",
+        "Työmarkkina-asema*": "unemployed", "Yksikkö*": "Yksikkö", "Lähettäjä*": "Essi", "Tavoitteet": "work",
+    }  # fmt: skip
+    names = template.removeprefix("\ufeff").strip().split(";")
+    content = "\r\n".join([";".join(names), ";".join(cells.get(name, "") for name in names)]).encode()
+    with road.straight(road.security_server, headers={"x-road-client": TOWN, "content-type": "text/csv"}) as http:
+        for mode, kept in (("check", 0), ("confirm", 1)):
+            answer = http.post(f"{REFERRALS}/import?mode={mode}", content=content)
+            assert answer.status_code == 200, answer.text
+            assert len(road.rows("referrals", external_id="XR-file")) == kept
+    assert road.call("POST", f"{REFERRALS}?dry_run=true", sent=as_json("XR-dry")).status_code == 200
+    assert road.rows("referrals", external_id="XR-dry") == []
+
+
+def test_a_member_that_tries_out_plays_the_projects_part(road: Road) -> None:
+    told = road.send("XR-trial", TRIAL)
+    assert told.json()["test"] is True
+    links = told.json()["links"]
+    taken = road.call("POST", links["sandbox-accept"]["href"], TRIAL, sent={}, if_match='"1"')
+    assert (taken.status_code, taken.json()["state"]) == (200, "accepted")
+    real = road.send("XR-not-trial").json()
+    assert road.call("POST", f"{REFERRALS}/{real['id']}/sandbox/accept", sent={}, if_match='"1"').status_code == 404

@@ -61,6 +61,9 @@ def test_who_is_meant(said: str, meant: str | None) -> None:
         (f"fi{AINO.lower()}", "-"),
         (f"case/{ONNI}/2026", "-"),
         (f"x{ONNI}x", "-"),
+        ("FI" + AINO.replace("Y", "%59"), "-"),
+        ("FI010594%2D9032", "-"),
+        ("99010594-9032-4f5d-9a77-0f1b6f1f2b01", "99010594-9032-4f5d-9a77-0f1b6f1f2b01"),  # a UUID that looks so
         ("FI010594-999X", "-"),  # not even one that could exist: somebody meant a person
         ("a b", "-"),
         ("a\tb", "-"),
