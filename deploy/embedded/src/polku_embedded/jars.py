@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.maven import MavenContext
-from jgo.parse import Coordinate
+from typing import TYPE_CHECKING
 
 from polku_embedded import Trouble
 from polku_embedded.cache import arriving, cache_folder
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext  # needed when Kafka is fetched, once; every `polku` command would wait for it
 
 WANTED = (
     "org.apache.kafka:kafka_2.13:4.3.1",
@@ -102,6 +102,8 @@ def tell(text: str) -> None:
 
 def lock() -> None:
     """Resolves what Kafka needs and writes the manifest; for a new version of Kafka."""
+    from jgo.parse import Coordinate
+
     here = Path(__file__).with_name(MANIFEST)
     with tempfile.TemporaryDirectory() as folder:
         resolver = _registry(Path(folder))
@@ -113,8 +115,11 @@ def lock() -> None:
     here.write_text("".join(f"{digest} {coordinates}\n" for coordinates, digest in sorted(pins.items())), "utf-8")
 
 
-def _registry(cache: Path) -> MavenContext:
+def _registry(cache: Path) -> "MavenContext":
     """A client of the one registry, with a cache of its own: nothing of the user's is trusted or changed."""
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
+
     return MavenContext(repo_cache=cache, remote_repos={"central": MAVEN_CENTRAL_URL})
 
 

@@ -1,7 +1,7 @@
 """`python -m polku_indicators api | worker | all`."""
 
-from polku_indicators.app import SERVICE, create_api, create_worker
-from polku_indicators.settings import IndicatorsSettings
+from polku_indicators.app import create_api, create_worker
+from polku_indicators.settings import SERVICE, IndicatorsSettings
 from polku_runtime.process import main
 from polku_web.live import end_streams
 

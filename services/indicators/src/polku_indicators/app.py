@@ -10,14 +10,13 @@ from polku_indicators.catalogue import load_rules
 from polku_indicators.consumer import TOPICS, consume
 from polku_indicators.repository import Store, Topics
 from polku_indicators.repository.switch import prepare
+from polku_indicators.settings import SERVICE
 from polku_runtime import mongo
 from polku_runtime.effects import Effects, system_effects
 from polku_runtime.settings import Settings
 from polku_runtime.worker import Worker
 from polku_web.app import create_app
 from polku_web.doors import Door
-
-SERVICE = "indicators"
 
 
 def create_api(settings: Settings, *, effects: Effects | None = None, door: Door | None = None) -> FastAPI:

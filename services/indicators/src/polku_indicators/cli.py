@@ -9,12 +9,11 @@ import uvloop
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
-from polku_indicators.app import SERVICE
 from polku_indicators.catalogue import load_rules
 from polku_indicators.rebuild import Outcome, rebuild
 from polku_indicators.replay import HistoryMissing
 from polku_indicators.repository import Store
-from polku_indicators.settings import IndicatorsSettings
+from polku_indicators.settings import SERVICE, IndicatorsSettings
 from polku_runtime import mongo
 from polku_runtime.effects import system_effects
 from polku_runtime.settings import load

@@ -4,6 +4,8 @@ from pydantic import Field
 
 from polku_runtime.settings import Settings
 
+SERVICE = "indicators"
+
 
 class IndicatorsSettings(Settings):
     """Read from the environment, `POLKU_…`."""
