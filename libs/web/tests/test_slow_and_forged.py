@@ -20,8 +20,8 @@ MANY = 200
 @pytest.fixture
 async def port(demo: FastAPI, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """The demo app as a process would serve it, with little patience."""
-    monkeypatch.setattr(protocol, "HEAD_S", 1.0)
-    monkeypatch.setattr(bodies, "BODY_S", 1.0)
+    monkeypatch.setattr(protocol, "HEAD_S", 0.5)
+    monkeypatch.setattr(bodies, "BODY_S", 0.5)
     monkeypatch.setattr(bodies, "SLOWEST", bodies.MAX_BYTES * 100)
     server = process.serve(demo, "127.0.0.1", unused_tcp_port)
     running = asyncio.create_task(server.serve())

@@ -23,15 +23,26 @@ from polku_web.app import create_app
 from polku_web.door import open_door
 from polku_web.live import Change, Opened, changes
 
+PATIENCE_S = 1.2
+"""More than one wait of the change stream for news."""
+
 
 @pytest.fixture
 def database(mongo_client: Client, settings: Settings) -> Database:
     return mongo.database(mongo_client, settings, "demo")
 
 
-async def test_the_database_wakes_and_positions_grow(database: Database) -> None:
+@pytest.fixture
+async def hasty(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """The same database by a client that gives up soon: after PATIENCE_S."""
+    monkeypatch.setattr(mongo, "TIMEOUT_MS", int(PATIENCE_S * 1000))
+    async with mongo.connect(settings) as client:
+        yield mongo.database(client, settings, "demo")
+
+
+async def test_the_database_wakes_and_positions_grow(database: Database, hasty: Database) -> None:
     await database["referrals"].insert_one({"_id": "before"})
-    source = changes(database, ["referrals"])
+    source = changes(hasty, ["referrals"])
     opened = await anext(source)
     assert isinstance(opened, Opened)
     await database["others"].insert_one({"_id": "x"})
@@ -43,7 +54,7 @@ async def test_the_database_wakes_and_positions_grow(database: Database) -> None
     assert opened.at < first.at < second.at
     # Longer than the client's own timeout: waiting for changes is not trouble.
     coming = asyncio.ensure_future(anext(source))
-    await asyncio.sleep(6)
+    await asyncio.sleep(PATIENCE_S + 0.4)
     assert not coming.done()
     await database["referrals"].delete_one({"_id": "r-1"})
     assert (await asyncio.wait_for(coming, 5)).at > second.at
@@ -166,25 +177,24 @@ async def test_the_stream_is_for_people_signed_in(served: str) -> None:
 
 
 async def test_no_database_is_503_within_two_seconds(settings: Settings, effects: Effects) -> None:
+    usual = Settings.model_fields["database_seconds"].default
+
+    async def ask(address: str) -> None:
+        gone = settings.model_copy(update={"mongo": f"mongodb://{address}/?replicaSet=rs0", "database_seconds": usual})
+        app = create_app("demo", gone, routers=[], effects=effects, live={"referrals": ["inbox"]}, package="polku_web")
+        seal = SessionSeal(gone.session_keys.get_secret_value(), gone.base_url)
+        cookies = {seal.cookie_name: seal.seal(Session("x", "s-1", effects.now(), effects.now()))}
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", cookies=cookies) as http,
+        ):
+            started = time.perf_counter()
+            live, ready = await asyncio.gather(http.get("/demo/live"), http.get("/demo/health/ready"))
+            assert time.perf_counter() - started < 2
+            assert (live.status_code, ready.status_code) == (503, 503)
+            assert live.headers["retry-after"] == "2"
+
     with socket.socket() as silent:  # it accepts and never answers, like a server that is stopped
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        for address in (f"127.0.0.1:{silent.getsockname()[1]}", "127.0.0.1:9"):
-            usual = Settings.model_fields["database_seconds"].default
-            down = {"mongo": f"mongodb://{address}/?replicaSet=rs0", "database_seconds": usual}
-            gone = settings.model_copy(update=down)
-            app = create_app(
-                "demo", gone, routers=[], effects=effects, live={"referrals": ["inbox"]}, package="polku_web"
-            )
-            seal = SessionSeal(gone.session_keys.get_secret_value(), gone.base_url)
-            cookies = {seal.cookie_name: seal.seal(Session("x", "s-1", effects.now(), effects.now()))}
-            async with (
-                app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", cookies=cookies) as http,
-            ):
-                for path in ("/demo/live", "/demo/health/ready"):
-                    started = time.perf_counter()
-                    answer = await http.get(path)
-                    assert answer.status_code == 503
-                    assert time.perf_counter() - started < 2
-                assert (await http.get("/demo/live")).headers["retry-after"] == "2"
+        await asyncio.gather(ask(f"127.0.0.1:{silent.getsockname()[1]}"), ask("127.0.0.1:9"))
