@@ -43,8 +43,9 @@ async def test_the_same_said_in_another_way_is_the_same(sender: Sender) -> None:
 )
 async def test_the_same_id_with_other_content_is_refused(sender: Sender, desk: Desk, changes: dict[str, Any]) -> None:
     await sender.sent()
-    answer = await sender.post(body(**changes))
+    answer = await sender.post(body(**changes), accept_language="en")
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-mismatch")
+    assert "by its own commands" in answer.json()["detail"]
     assert leaks(answer.text) == []
     assert await said(desk) == ["polku.referral.received.v1"]
 
@@ -83,6 +84,7 @@ async def test_a_dry_run_keeps_nothing(sender: Sender, desk: Desk) -> None:
     would = {"dry_run": True, "valid": True, "exists": False, "mapped": {}, "unmapped": {}}
     assert (answer.status_code, answer.json()) == (200, would)
     wrong = await sender.post(body(programme="nowhere"), "?dry_run=true")
+    assert f"{API}/codes" in wrong.json()["detail"]
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/programme")
     for name in ("referrals", "persons"):
         assert await desk.repository.database[name].count_documents({}) == 0

@@ -72,11 +72,16 @@ REFUSED: Mapping[str, Message] = {
 }
 
 
+KNOWN_CODES = msg("The codes that are known are listed at %(address)s.", address="/referral/api/v1/codes")
+SENT_BEFORE = msg("This was sent before with other content and stands as it was: change it by its own commands.")
+
+
 def as_problem(refused: Refused) -> Problem:
     """422 with a pointer per field, or 409 when the referral's state stands in the way."""
     if refused.code in ("invalid", "not-agreed"):
         errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
-        return Problem(422, refused.code, errors=errors)
+        is_code = any(wrong.code == "unknown-code" for wrong in refused.wrong)
+        return Problem(422, refused.code, KNOWN_CODES if is_code else "", errors=errors)
     if refused.code == "idempotency-mismatch":
-        return Problem(422, "idempotency-mismatch")
+        return Problem(422, "idempotency-mismatch", SENT_BEFORE)
     return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})
