@@ -71,6 +71,16 @@ def test_lines_that_are_wrong_keep_all_out_unless_told_otherwise(shell: Shell) -
     assert rows[0]["tila"] == rows[3]["tila"] != rows[1]["tila"]
 
 
+def test_a_file_that_became_a_job_is_copied_too(shell: Shell) -> None:
+    file = write(shell.folder, *[line(1, day="31.2.2026")] * 1000, line(0))
+    done = shell.known("import", file.name, "--yes", "--json", POLKU_CLIENT_LANGUAGE="fi")
+    assert done.returncode == 1
+    text = (shell.folder / "lahetteet.tila.csv").read_text("cp1252")
+    rows = list(csv.DictReader(text.splitlines(), delimiter=";"))
+    assert [row["tila"] for row in rows] == ["korjattava"] * 1000 + ["kunnossa"]
+    assert rows[0]["virhe"].startswith("Lähetetty: ")
+
+
 def test_a_receipt_of_a_line_is_about_the_file(polku: Serving, tmp_path: Path) -> None:
     file = write(tmp_path, line(0), line(1), encoding="utf-8-sig")
     with polku.client() as sender:

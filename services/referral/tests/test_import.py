@@ -14,6 +14,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from polku_referral.batch.jobs import Jobs
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.batch.wire import BatchOut
 from polku_referral.desk import Desk
 from polku_referral.files.api import CSV, XLSX
@@ -21,7 +23,7 @@ from polku_referral.files.columns import columns, is_known
 
 from .batching import count, finished, results, stands
 from .conftest import Sender
-from .material import AINO, API, ONNI, body, leaks
+from .material import AINO, API, COUNTY, ONNI, body, leaks
 from .test_workbooks import workbook
 
 PATHS = (
@@ -201,6 +203,28 @@ async def test_a_copy_of_a_workbook_is_a_workbook(send: Send) -> None:
     assert (rows[2][1].value, rows[2][1].data_type) == ("'=1+1", "s")
     as_text = await send(raw, kind=XLSX, accept="text/csv")
     assert as_text.headers["content-type"] == "text/csv; charset=utf-8"
+
+
+async def test_a_copy_of_a_file_that_became_a_job(
+    send: Send, sender: Sender, enrol: Callable[..., Any], worker: Callable[[], Jobs], store: JobStore, desk: Desk
+) -> None:
+    """Nothing of the file is kept, so it is sent again; only the very same gets what became of its lines."""
+    raw = excel(line("A-1"), line("A-2", person__identity_code="010594Y9033"), line("A-3"))
+    job = (await send(raw, "?mode=confirm&valid_rows=true", prefer="respond-async")).json()["id"]
+    begun = await send(raw, f"?job={job}", accept_language="fi")
+    assert begun.content.decode("cp1252").splitlines()[1].endswith(";;")
+    await finished(worker(), store)
+    answer = await send(raw, f"?job={job}", accept_language="fi")
+    assert answer.headers["content-type"] == "text/csv; charset=windows-1252"
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("cp1252"), newline=""), delimiter=";"))
+    assert [row["tila"] for row in rows] == ["vastaanotettu", "korjattava", "vastaanotettu"]
+    assert [bool(row["virhe"]) for row in rows] == [False, True, False]
+    other = await send(raw + raw.splitlines()[1], f"?job={job}")
+    assert (other.status_code, other.json()["errors"][0]["code"]) == (422, "other-file")
+    assert AINO not in other.text
+    sender.headers = (await enrol(COUNTY)).headers
+    assert (await send(raw, f"?job={job}")).status_code == 404
+    assert await count(desk) == 2
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,13 @@ class Jobs:
                 return job
             self._sleep(POLL_S)
 
+    def done(self, job_id: str, progress: Progress | None = None) -> Job:
+        """Waits until a job is done. Raises NotDone for one that ended otherwise."""
+        job = self.follow(job_id, progress)
+        if job.state != "done":
+            raise NotDone(f"job {job.id} ended as {job.state} after {job.done} of {job.total} rows")
+        return job
+
     def cancel(self, job_id: str) -> None:
         """Rows that are done stay done."""
         self._send("DELETE", f"/jobs/{job_id}")
@@ -128,10 +135,7 @@ class Jobs:
         """The results in the answer to a batch, at once or when its job is done. Raises NotDone."""
         if answer.status_code != httpx.codes.ACCEPTED:
             return [RowResult.read(one) for one in answer.json()["results"]]
-        job = self.follow(answer.json()["id"], progress)
-        if job.state != "done":
-            raise NotDone(f"job {job.id} ended as {job.state} after {job.done} of {job.total} rows")
-        return list(self.results(job.id))
+        return list(self.results(self.done(answer.json()["id"], progress).id))
 
 
 def send_batch(

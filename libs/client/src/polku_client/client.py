@@ -124,15 +124,27 @@ class Client:
         found = self.jobs.outcome(self._import(file, raw, confirm=confirm, valid_rows=valid_rows), progress)
         return [dataclasses.replace(one, sent=raw) for one in found]
 
-    def import_copy(self, file: str | Path) -> bytes | None:
-        """The file again with the columns `tila` and `virhe`, as a check sees it now; None of more than 1 000 lines."""
-        answer = self._import(file, Path(file).read_bytes(), valid_rows=True, report="copy")
-        return None if answer.status_code == httpx.codes.ACCEPTED else answer.content
+    def import_copy(self, file: str | Path) -> bytes:
+        """The file again with the columns `tila` and `virhe`, as a check sees it now."""
+        raw = Path(file).read_bytes()
+        answer = self._import(file, raw, valid_rows=True, report="copy")
+        if answer.status_code == httpx.codes.ACCEPTED:  # a large one is checked as a job, and marked afterwards
+            job = self.jobs.done(answer.json()["id"])
+            answer = self._import(file, raw, report="copy", job=job.id)
+        return answer.content
 
     def _import(
-        self, file: str | Path, raw: bytes, *, confirm: bool = False, valid_rows: bool = False, report: str = "rows"
+        self,
+        file: str | Path,
+        raw: bytes,
+        *,
+        confirm: bool = False,
+        valid_rows: bool = False,
+        report: str = "rows",
+        job: str | None = None,
     ) -> httpx.Response:
         query = {"mode": "confirm" if confirm else "check", "valid_rows": json.dumps(valid_rows), "report": report}
+        query |= {"job": job} if job else {}
         headers = {"content-type": XLSX if Path(file).suffix.lower() == ".xlsx" else CSV}
         return self._send("POST", "/referrals/import", params=query, content=raw, headers=headers, timeout=ANSWER_S)
 

@@ -200,15 +200,15 @@ def batch_response(
 @router.get("/jobs/{job_id}", response_model_exclude_none=True)
 async def one_job(response: Response, who: Follower, desk: AtDesk, jobs: AtJobs, job_id: str) -> JobOut:
     """Where a job stands: what is done of it, and when the rest will be."""
-    return await _shown(response, desk, jobs, await _found(jobs, who, job_id))
+    return await _shown(response, desk, jobs, await job_of(jobs, who, job_id))
 
 
 @router.delete("/jobs/{job_id}", response_model_exclude_none=True)
 async def cancel_job(response: Response, who: Sender, desk: AtDesk, jobs: AtJobs, job_id: str) -> JobOut:
     """Cancels what is not done yet. Rows that are done stay done; a job that has ended stays as it is."""
-    await _found(jobs, who, job_id)
+    await job_of(jobs, who, job_id)
     await jobs.cancel(job_id, who)
-    return await _shown(response, desk, jobs, await _found(jobs, who, job_id))
+    return await _shown(response, desk, jobs, await job_of(jobs, who, job_id))
 
 
 @router.get("/jobs/{job_id}/results", response_model=ResultsOut, response_model_exclude_none=False)
@@ -221,7 +221,7 @@ async def job_results(
     part: Annotated[Window, Depends(window)],
 ) -> Response:
     """One result per row, in order, as far as the job has come, with the receipts of those that are in."""
-    job = await _found(jobs, who, job_id)
+    job = await job_of(jobs, who, job_id)
     found = [] if job.is_checking else await jobs.results(job, _place(part), part.fetch)
     shown = found[: part.limit]
     more = shown and (len(found) > part.limit or not job.has_ended)
@@ -235,7 +235,8 @@ async def job_results(
     return response
 
 
-async def _found(jobs: JobStore, who: Principal, job_id: str) -> Job:
+async def job_of(jobs: JobStore, who: Principal, job_id: str) -> Job:
+    """Raises Problem 404, also for another organisation's."""
     job = await jobs.get(job_id, who)
     if job is None:
         raise Problem(404, "not-found")

@@ -6,7 +6,7 @@ has ended the key is destroyed; results stay for RESULTS_KEPT.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -32,11 +32,15 @@ State = Literal["receiving", "queued", "running", "done", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of a batch. atomic: all or nothing. dry_run: only checked. columns: of a file, path → heading."""
+    """What is wanted of a batch. atomic: all or nothing. dry_run: only checked.
+
+    Of a file: columns, path → heading, and a keyed hash of the whole of it.
+    """
 
     atomic: bool = False
     dry_run: bool = False
     columns: Mapping[str, str] | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class JobStore:
             "client_id": who.id,
             "organisation_id": who.organisation_id,
             "test": who.test,
-            "wish": {"atomic": wish.atomic, "dry_run": wish.dry_run, "columns": dict(wish.columns or {}) or None},
+            "wish": {**asdict(wish), "columns": dict(wish.columns or {}) or None},
             "state": "receiving",
             "total": 0,
             "chunks": 0,

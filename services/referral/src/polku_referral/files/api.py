@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
 from polku_referral.api.referrals import BASE, AtDesk, Reader, Sender
-from polku_referral.batch.api import ANSWERS, AtJobs, Prefer, batch_response, received, wants_job
+from polku_referral.batch.api import ANSWERS, MOST, AtJobs, Prefer, batch_response, job_of, received, wants_job
 from polku_referral.batch.batches import Outcome, Status
-from polku_referral.batch.jobs_store import Wish
+from polku_referral.batch.jobs_store import JobStore, Wish
 from polku_referral.batch.wire import problem_out
 from polku_referral.files.columns import Labels, Layout, columns, is_known, labels_of, layout, rows_of
 from polku_referral.files.comma import read_csv, write_csv
@@ -19,8 +19,10 @@ from polku_referral.files.rows import Row
 from polku_referral.files.sheet import read_xlsx
 from polku_referral.files.table import Table
 from polku_referral.submission import sha256
+from polku_runtime.access import Principal
 from polku_web.bodies import Allowance, media_type
 from polku_web.i18n import Message, msg
+from polku_web.problems import Error, Problem
 
 CSV, XLSX = "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 IMPORT = f"{BASE}/referrals/import"
@@ -55,19 +57,29 @@ async def import_file(
     report: Annotated[
         Literal["rows", "copy"] | None, Query(description="`copy`: the file again, with columns `tila` and `virhe`")
     ] = None,
+    job: Annotated[
+        str | None,
+        Query(description="Of a file that became a job: the copy of the same file, sent again; keeps nothing"),
+    ] = None,
     prefer: Prefer = "",
 ) -> Response:
     """Checks or takes in a CSV or XLSX file of referrals, one per line.
 
     `row` in the answer is the line as a spreadsheet shows it. Up to 1 000 lines are answered at once, as rows or, by
-    `report=copy` or `Accept`, as a copy of the file; more become a job. Every receipt is over the whole file.
+    `report=copy` or `Accept`, as a copy of the file; more become a job, and the same file sent again with `job` comes
+    back as a copy. Every receipt is over the whole file.
     """
     raw = b"".join([part async for part in request.stream()])
     read = read_xlsx if media_type(request.headers) == XLSX else _read_csv
     table = await asyncio.to_thread(read, raw)  # a large one takes seconds
+    digest = desk.intake.keeper.master.content(raw)
+    if job is not None:
+        outcomes = await _outcomes(jobs, who, job, digest)
+        of_job = _copy_kind(request, table, "copy") or table.kind
+        return await asyncio.to_thread(_copy, request, table, outcomes, of_job)
     found = layout(table.headings)
     labels = labels_of(desk.codes, await desk.code_maps.of(who.organisation_id or ""))
-    wish = Wish(atomic=not valid_rows, dry_run=mode == "check", columns=dict(found.headings))
+    wish = Wish(atomic=not valid_rows, dry_run=mode == "check", columns=dict(found.headings), file=digest)
     rows = _rows(table, found, labels, sha256(raw))
     answer = await received(who, desk, jobs, rows, wish, wants_job=wants_job(prefer))
     if isinstance(answer, Response):
@@ -87,6 +99,14 @@ async def template(request: Request, who: Reader) -> Response:
     lang = request.state.lang
     headings = [one.name(path, lang) + ("*" if one.needed else "") for path, one in columns().items()]
     return _file(write_csv([headings], "utf-8-sig", ";"), "csv", "utf-8-sig")
+
+
+async def _outcomes(jobs: JobStore, who: Principal, job_id: str, digest: str) -> list[Outcome]:
+    """As far as the job has come. Raises Problem 404, and 422 for another file than the job's."""
+    job = await job_of(jobs, who, job_id)
+    if job.wish.file != digest:
+        raise Problem(422, "invalid", errors=[Error("/job", "other-file", msg("The job is of another file."))])
+    return [] if job.is_checking else [one for _, one in await jobs.results(job, (0, 0), MOST)]
 
 
 def _read_csv(raw: bytes) -> Table:
