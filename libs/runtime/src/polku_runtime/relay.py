@@ -19,6 +19,7 @@ from polku_runtime.mongo import Document
 from polku_runtime.publisher import Publisher
 from polku_runtime.settings import Settings
 from polku_runtime.trouble import is_infrastructure, name_of
+from polku_runtime.waking import woken_within
 
 ROUND = 200
 """Aggregates a round: a million waiting ones must not fill the memory."""
@@ -76,11 +77,8 @@ class Relay:
                 pause = min(BACKOFF_S * 2 ** min(self.failures, 8), BACKOFF_MAX_S)
                 await asyncio.sleep(pause * self.effects.random.uniform(0.5, 1.0))
                 continue
-            try:
-                await asyncio.wait_for(wake.wait(), poll_s)
-            except TimeoutError:
-                continue
-            wake.clear()
+            if await woken_within(wake, poll_s):
+                wake.clear()
 
     async def age(self) -> float:
         """Seconds since the oldest unpublished event was made; 0 when nothing waits."""

@@ -18,6 +18,10 @@ OVERLAP = timedelta(hours=24)
 ASIDE = timedelta(days=30)
 """How long the secrets of an address that is not called any more are kept."""
 MAX_WEBHOOKS = 10
+QUIET = timedelta(hours=1)
+"""So long at most an address is left alone when it asks for that; the message that it answered waits as asked."""
+ASKS_QUIET = frozenset((429, 502, 503, 504))
+"""Statuses that speak of the receiver as a whole and not of the message."""
 CHALLENGE = "webhook.challenge"
 
 State = Literal["unverified", "active", "disabled"]
@@ -35,7 +39,9 @@ class Fill(BaseModel):
 
 
 class Webhook(BaseModel):
-    """events: types that it wants; all when empty. stopped: the place of the feed at which it was disabled."""
+    """events: types that it wants; all when empty. stopped: the place of the feed at which it was disabled.
+    quiet_until: it asked not to be called before.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -51,6 +57,7 @@ class Webhook(BaseModel):
     cause: Cause | None = None
     stopped: int | None = None
     fill: Fill | None = None
+    quiet_until: datetime | None = None
 
     def wants(self, kind: str) -> bool:
         return not self.events or kind in self.events
@@ -82,3 +89,10 @@ def next_try(
     planned = now + timedelta(seconds=schedule[tries] * chance.uniform(*JITTER))
     asked = now + timedelta(seconds=min(retry_after or 0.0, LONGEST.total_seconds()))
     return min(max(planned, asked), last)
+
+
+def quiet_until(*, status: int | None, retry_after: float | None, now: datetime) -> datetime | None:
+    """Until when nothing at all is sent to who answered so (retry_after: seconds); None when it did not ask."""
+    if status not in ASKS_QUIET or not retry_after:
+        return None
+    return now + timedelta(seconds=min(retry_after, QUIET.total_seconds()))

@@ -134,17 +134,16 @@ class DeliveryStore:
     async def done(self, delivery: Document, state: str) -> None:
         """state: delivered, or dropped. What comes after it in its referral has its turn now."""
         now = self.effects.now()
-        await self.rows.update_one(
-            {"_id": delivery["_id"]},
-            {"$set": {"state": state, "done_at": now}, "$inc": {"tries": 1}},
-        )
+        change = {"$set": {"state": state, "done_at": now}, "$inc": {"tries": 1}}
+        await self.rows.update_one(_as_it_was(delivery), change)
         behind = {**_waiting(delivery["webhook_id"]), "order": delivery["order"], "due": {"$gt": now}}
         await self.rows.update_many(behind, {"$set": {"due": now}})
 
     async def put_off(self, delivery: Document, first_at: datetime, until: datetime) -> None:
         """It failed, and is tried again."""
-        where = {"_id": delivery["_id"], "state": "waiting"}
-        await self.rows.update_one(where, {"$set": {"due": until, "first_at": first_at}, "$inc": {"tries": 1}})
+        await self.rows.update_one(
+            _as_it_was(delivery), {"$set": {"due": until, "first_at": first_at}, "$inc": {"tries": 1}}
+        )
 
     async def afresh(self, webhook_id: str) -> None:
         """All that waits begins its schedule anew."""
@@ -177,6 +176,11 @@ class DeliveryStore:
 
 def _waiting(webhook_id: str) -> Document:
     return {"webhook_id": webhook_id, "state": "waiting"}
+
+
+def _as_it_was(delivery: Document) -> Document:
+    """Not one that its owner asked for anew while it was being sent: that is sent again."""
+    return {"_id": delivery["_id"], "made_at": delivery["made_at"], "state": "waiting"}
 
 
 def _delivery(webhook_id: str, row: Document, now: datetime) -> Document:

@@ -9,19 +9,21 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from polku_referral.feed import wire as feed_wire
-from polku_referral.model.webhook import CHALLENGE, Webhook, next_try, proves
+from polku_referral.model.webhook import CHALLENGE, Webhook, next_try, proves, quiet_until
 from polku_referral.webhooks import signatures
 from polku_referral.webhooks.addresses import judge
 from polku_referral.webhooks.deliveries import DELIVERIES
 from polku_referral.webhooks.endpoints import Webhooks
-from polku_referral.webhooks.posting import Answer, Poster
+from polku_referral.webhooks.posting import NOT_PROVEN, Answer, Poster
 from polku_referral.webhooks.store import WEBHOOKS
 from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.mongo import Database, Document
 from polku_runtime.trouble import is_infrastructure, name_of
+from polku_runtime.waking import woken_within
 from polku_runtime.watch import watch
 
 AT_ONCE = 4
@@ -98,7 +100,7 @@ class Delivery:
 
     async def _poll(self, wake: Callable[[str], None]) -> None:
         while True:
-            called = set(await self.deliveries.due_webhooks()) - await self.webhooks.store.disabled_ones()
+            called = set(await self.deliveries.due_webhooks()) - await self.webhooks.store.resting()
             for webhook_id in called.union(await self.webhooks.store.filling()):
                 wake(webhook_id)
             dues = [due for webhook_id in called if (due := await self.deliveries.next_due(webhook_id))]
@@ -116,18 +118,24 @@ class Delivery:
                     webhook = await self.ready(webhook_id)
                     if webhook is None:
                         return
-                    if free := AT_ONCE - len(busy):
+                    quiet = self._quiet(webhook)
+                    if not quiet and (free := AT_ONCE - len(busy)):
                         for delivery in await self.deliveries.due(webhook_id, sorted(busy), free):
                             busy.add(delivery["order"])
                             sends.create_task(self._send(webhook, delivery, busy, woken))
-                    pause = await self._pause(webhook_id, busy)
+                    pause = quiet or await self._pause(webhook_id, busy)
                     if pause is None and not busy and not woken.is_set():
                         return
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), pause)
+                    await woken_within(woken, pause)
         finally:
             # Nothing is awaited since `woken` was looked at: a wake after this opens a new lane.
             self.lanes.pop(webhook_id, None)
+
+    def _quiet(self, webhook: Webhook) -> float | None:
+        """Seconds for which it asked to be left alone."""
+        if webhook.quiet_until is None or webhook.quiet_until <= (now := self.effects.now()):
+            return None
+        return min((webhook.quiet_until - now).total_seconds(), LONGEST_PAUSE_S)
 
     async def _send(self, webhook: Webhook, delivery: Document, busy: set[str], woken: asyncio.Event) -> None:
         try:
@@ -169,6 +177,8 @@ class Delivery:
                 raise
             log.exception("a webhook cannot be called", extra={"error": name_of(error)})
             answer = Answer(None, "internal", 0)
+        if answer.succeeded and delivery["type"] == CHALLENGE and not proves(answer.body, delivery["challenge"]):
+            answer = replace(answer, error=NOT_PROVEN)
         await self.deliveries.tried(delivery, answer)
         await self._settle(webhook, delivery, answer)
 
@@ -184,6 +194,8 @@ class Delivery:
         keys = await self.webhooks.store.keys(webhook.id)
         if isinstance(target, str):  # what the operator allows has changed since it was registered
             return Answer(None, "address-refused", 0)
+        if not keys:  # it is being removed just now: nobody is told without a signature
+            return Answer(None, "internal", 0)
         now = self.effects.now()
         signed = signatures.headers(webhook.scheme, keys, delivery["item_id"], now, body)
         headers = {"content-type": "application/json", "user-agent": "Polku-Webhooks/1", **signed}
@@ -191,9 +203,8 @@ class Delivery:
 
     async def _settle(self, webhook: Webhook, delivery: Document, answer: Answer) -> None:
         kind = delivery["type"]
-        succeeded = answer.succeeded and (kind != CHALLENGE or proves(answer.body, delivery["challenge"]))
-        self.metrics.webhook_attempts.labels("delivered" if succeeded else "failed").inc()
-        if succeeded:
+        self.metrics.webhook_attempts.labels("delivered" if answer.succeeded else "failed").inc()
+        if answer.succeeded:
             if kind == CHALLENGE:
                 await self.webhooks.store.verified(webhook.id)
             await self.deliveries.done(delivery, "delivered")
@@ -204,6 +215,9 @@ class Delivery:
             await self.deliveries.put_off(delivery, first_at, now)
             await self.webhooks.disable(webhook, "gone")
             return
+        quiet = quiet_until(status=answer.status, retry_after=answer.retry_after, now=now)
+        if quiet is not None and kind != CHALLENGE:
+            await self.webhooks.store.leave_alone(webhook.id, quiet)
         due = next_try(
             kind=kind,
             tries=delivery["tries"] + 1,

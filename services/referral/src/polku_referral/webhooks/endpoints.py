@@ -99,13 +99,13 @@ class Webhooks:
         if not await self.store.has_keys(webhook.id):
             raise Refused("webhook-no-secret")
 
-        async def once(session: AsyncClientSession) -> bool:
+        async def once(session: AsyncClientSession) -> None:
             # Taking no number still makes whoever adds to the feed wait: each row is either filled in or made there.
             last = await self.feed.take(session, webhook.channel, 0)
-            return await self.store.enabled(webhook.id, last, session)
+            if await self.store.enabled(webhook.id, last, session):
+                await self.store.take_keys_up(webhook.id, session)
 
-        if await transaction(self.feed.database.client, once):
-            await self.store.take_keys_up(webhook.id)
+        await transaction(self.feed.database.client, once)
 
     async def replay_one(self, webhook: Webhook, item_id: str) -> None:
         """Sends one item again. Raises Problem 404 when it is not in the owner's feed, Refused unless active."""
@@ -150,10 +150,10 @@ class Webhooks:
         async def once(session: AsyncClientSession) -> None:
             last = await self.feed.take(session, webhook.channel, 0)
             if await self.store.disabled(webhook.id, cause, last, session):
+                await self.store.set_keys_aside(webhook.id, session)
                 await self.feed.append_within(session, [notice], self.fan_out)
 
         await transaction(self.feed.database.client, once)
-        await self.store.set_keys_aside(webhook.id)
 
     async def fill(self, webhook: Webhook, limit: int = 500) -> None:
         """Makes the next part of what is to be sent, or sent again."""

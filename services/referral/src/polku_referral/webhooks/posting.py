@@ -19,6 +19,8 @@ MAX_READ = 16 * 1024
 """Bytes of an answer's body that are read, and then forgotten or looked through for the challenge."""
 MAX_CONNECT_S = 5.0
 RESOLVERS = 32
+NOT_PROVEN = "challenge-not-answered"
+"""Of an answer with success that does not hold the challenge."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port → addresses as text. Raises OSError."""
@@ -34,8 +36,8 @@ class AddressRefused(httpcore.ConnectError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one post. error: a class of what went wrong before there was a status. ms: how long it took.
-    retry_after: seconds that the receiver asks for.
+    """What became of one post. error: a class of what went wrong before there was a status, or NOT_PROVEN.
+    ms: how long it took. retry_after: seconds that the receiver asks for.
     """
 
     status: int | None
@@ -46,7 +48,7 @@ class Answer:
 
     @property
     def succeeded(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
+        return self.error is None and self.status is not None and 200 <= self.status < 300
 
 
 class Guarded(httpcore.AsyncNetworkBackend):

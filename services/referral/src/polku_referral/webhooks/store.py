@@ -58,8 +58,10 @@ class WebhookStore:
         where = {"_id": webhook.channel.partition(":")[0], "active": True}
         return await self._organisations.find_one(where, {"_id": True}) is not None
 
-    async def disabled_ones(self) -> set[str]:
-        return {row["_id"] async for row in self.rows.find({"state": "disabled"}, {"_id": True})}
+    async def resting(self) -> set[str]:
+        """Those that nothing is sent to now: disabled, or left alone because they asked so."""
+        where = {"$or": [{"state": "disabled"}, {"quiet_until": {"$gt": self.effects.now()}}]}
+        return {row["_id"] async for row in self.rows.find(where, {"_id": True})}
 
     async def filling(self) -> list[str]:
         """Those for which a part of the feed is still to be sent, or sent again."""
@@ -70,8 +72,12 @@ class WebhookStore:
         await self.rows.delete_one({"_id": webhook_id})
 
     async def touch(self, webhook_id: str) -> None:
-        """Wakes whoever sends to it."""
-        await self.rows.update_one({"_id": webhook_id}, {"$set": {"touched": self.effects.new_id()}})
+        """Wakes whoever sends to it, also if it asked to be left alone: now its owner asks otherwise."""
+        changes = {"$set": {"touched": self.effects.new_id()}, "$unset": {"quiet_until": ""}}
+        await self.rows.update_one({"_id": webhook_id}, changes)
+
+    async def leave_alone(self, webhook_id: str, until: datetime) -> None:
+        await self.rows.update_one({"_id": webhook_id}, {"$max": {"quiet_until": until}})
 
     # -- states -------------------------------------------------------------------------------------------
 
@@ -91,14 +97,18 @@ class WebhookStore:
         if row is None:
             return False
         fill = Fill(after=min(row["stopped"], row.get("fill", {}).get("after", last)), until=last)
-        gone = dict.fromkeys(("disabled_at", "cause", "stopped"), "")
+        gone = dict.fromkeys(("disabled_at", "cause", "stopped", "quiet_until"), "")
         changes = {"state": "active", "fill": fill.model_dump()}
         await self.rows.update_one({"_id": webhook_id}, {"$set": changes, "$unset": gone}, session=session)
         return True
 
     async def refill(self, webhook_id: str, fill: Fill) -> None:
-        """Asks for a part of the feed to be sent again."""
-        widen = {"$min": {"fill.after": fill.after}, "$max": {"fill.until": fill.until}}
+        """Asks for a part of the feed to be sent again, at once."""
+        widen = {
+            "$min": {"fill.after": fill.after},
+            "$max": {"fill.until": fill.until},
+            "$unset": {"quiet_until": ""},
+        }
         await self.rows.update_one({"_id": webhook_id}, widen)
 
     async def filled(self, webhook_id: str, part: Fill, upto: int) -> None:
@@ -129,15 +139,15 @@ class WebhookStore:
         await self._add_key(webhook.id, key, ASIDE if webhook.state == "disabled" else None)
         return until
 
-    async def set_keys_aside(self, webhook_id: str) -> None:
+    async def set_keys_aside(self, webhook_id: str, session: AsyncClientSession) -> None:
         """Nobody is called with them now; after a month they are gone."""
-        until = self.effects.now() + ASIDE
-        await self._keys.update_many({"webhook_id": webhook_id, "until": None}, {"$set": {"until": until}})
+        where, until = {"webhook_id": webhook_id, "until": None}, self.effects.now() + ASIDE
+        await self._keys.update_many(where, {"$set": {"until": until}}, session=session)
 
-    async def take_keys_up(self, webhook_id: str) -> None:
+    async def take_keys_up(self, webhook_id: str, session: AsyncClientSession) -> None:
         """The newest signs without an end again."""
         await self._keys.find_one_and_update(
-            {"webhook_id": webhook_id}, {"$unset": {"until": ""}}, sort=[("_id", DESCENDING)]
+            {"webhook_id": webhook_id}, {"$unset": {"until": ""}}, sort=[("_id", DESCENDING)], session=session
         )
 
     async def _add_key(self, webhook_id: str, key: bytes, kept: timedelta | None = None) -> None:

@@ -88,7 +88,9 @@ class DeliveryList(BaseModel):
 
 
 class AttemptOut(BaseModel):
-    """One try. error: address-refused, unknown-host, connect, tls, timeout, broken-off, internal."""
+    """One try. error: address-refused, unknown-host, connect, tls, timeout, broken-off, internal; beside a status
+    challenge-not-answered.
+    """
 
     id: str
     delivery: str
