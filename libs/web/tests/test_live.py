@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from polku_web.live import RESET, Change, LiveHub, Opened, _events
+from polku_web.changes import Change, Opened
+from polku_web.live import RESET, LiveHub
+from polku_web.stream import _events
 
 INTERVAL = 0.05
 

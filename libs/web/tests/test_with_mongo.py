@@ -20,8 +20,8 @@ from polku_runtime.mongo import Client, Database
 from polku_runtime.settings import Settings
 from polku_runtime.testing import Clock
 from polku_web.app import create_app
+from polku_web.changes import Change, Opened, changes
 from polku_web.door import open_door
-from polku_web.live import Change, Opened, changes
 
 PATIENCE_S = 1.2
 """More than one wait of the change stream for news."""

@@ -22,10 +22,11 @@ from polku_web.doors import Door
 from polku_web.edge import Edge
 from polku_web.i18n import texts
 from polku_web.limits import Limiter
-from polku_web.live import LiveHub, Topics, live_router
+from polku_web.live import LiveHub, Topics
 from polku_web.pages import open_pages
 from polku_web.problems import ProblemBody
 from polku_web.static import Static
+from polku_web.stream import live_router
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 

@@ -5,60 +5,25 @@ under the reader's rights, so nothing can leak here; a lost wake only delays, si
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
 from weakref import WeakSet
 
-import pymongo
-from bson import Timestamp
-from fastapi import APIRouter, Header, Query
-from pymongo.errors import PyMongoError
-from sse_starlette.sse import AppStatus, EventSourceResponse
-from starlette.requests import Request
+from sse_starlette.sse import AppStatus
 
 from polku_runtime.mongo import Database
-from polku_runtime.trouble import name_of
-from polku_web.doors import not_signed_in, visit_of
-
-LOG = logging.getLogger("polku.web.live")
+from polku_web.changes import Opened, Source, changes
 
 INTERVAL_S = 0.05
 """At most 20 events a second per topic leave the hub."""
-PING_S = 15
-RETRY_S = 1.0
-RETRY_MS = 1000
-SEND_TIMEOUT_S = 10
-CHECK_S = 1.5
-"""How long to wait for MongoDB when the session is looked at; the stream itself has no deadline."""
 MAX_TOPICS = 1000
 """Topics whose last change is remembered, for pages that come back."""
 
 TopicsOf = Callable[[str], Iterable[str]]
 Topics = Mapping[str, Sequence[str] | TopicsOf]
 """By collection: the topics that any change in it touches, or a function from the document's id to them."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change. `at` is the database's cluster time as one integer: it grows, in every process alike."""
-
-    collection: str
-    id: str
-    at: int
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The source starts, or starts again after a gap: nothing before `at` is known."""
-
-    at: int
-
-
-Source = Callable[[], AsyncIterator[Change | Opened]]
 
 
 @dataclass(eq=False)
@@ -214,67 +179,6 @@ class LiveHub:
 _RUNNING: WeakSet[LiveHub] = WeakSet()
 
 
-async def changes(database: Database, collections: Sequence[str]) -> AsyncIterator[Change | Opened]:
-    """The database's change stream, for ever: goes on after trouble where it was, or says that it cannot."""
-    pipeline: list[dict[str, Any]] = [
-        {"$match": {"ns.coll": {"$in": list(collections)}}},
-        {"$project": {"ns": 1, "documentKey": 1, "operationType": 1, "clusterTime": 1}},
-    ]
-    token: Mapping[str, Any] | None = None
-    while True:
-        flowed = False
-        try:
-            start: Timestamp | None = None
-            if token is None:
-                known: Timestamp = (await database.command("ping"))["operationTime"]
-                start = Timestamp(known.time, known.inc + 1)  # the start is inclusive
-                yield Opened(_position(known))
-            stream = await database.watch(
-                pipeline, resume_after=token, start_at_operation_time=start, max_await_time_ms=1000
-            )
-            async with stream:
-                # A stream that was closed under us (a swallowed cancellation) answers None at once, for ever.
-                while stream.alive:
-                    change = await stream.try_next()
-                    token = stream.resume_token
-                    flowed = True
-                    if change is not None and "documentKey" in change:
-                        key = str(change["documentKey"]["_id"])
-                        yield Change(change["ns"]["coll"], key, _position(change["clusterTime"]))
-        except PyMongoError as error:
-            LOG.warning("change stream lost, going on", extra={"error": name_of(error)})
-            if not flowed and getattr(error, "code", None) is not None:
-                token = None  # the server refuses to resume (its history is too short): start anew
-        await asyncio.sleep(RETRY_S)
-
-
-def _position(time: Timestamp) -> int:
-    return (time.time << 32) | time.inc
-
-
-def live_router(service: str) -> APIRouter:
-    """`GET /<service>/live?since=…&topic=…`: the stream for one page of a signed-in person."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.get(f"/{service}/live")
-    async def live(
-        request: Request,
-        since: Annotated[int | None, Query(ge=0)] = None,
-        topic: Annotated[list[str] | None, Query(max_length=20)] = None,
-        last_event_id: Annotated[str | None, Header()] = None,
-    ) -> EventSourceResponse:
-        with pymongo.timeout(CHECK_S):
-            visit = await visit_of(request)
-        if visit is None:
-            raise not_signed_in()
-        last = int(last_event_id) if last_event_id and last_event_id[:20].isdigit() else since
-        hub: LiveHub = request.app.state.live
-        events = _events(hub.stream(last, topic or ()), lambda: _still_signed_in(request))
-        return EventSourceResponse(events, ping=PING_S, send_timeout=SEND_TIMEOUT_S)
-
-    return router
-
-
 def end_streams() -> None:
     """Ends every open stream and wait of this process, for good.
 
@@ -284,37 +188,3 @@ def end_streams() -> None:
     AppStatus.should_exit = True
     for hub in _RUNNING:
         hub.end()
-
-
-async def _events(
-    told: AsyncIterator[tuple[int, str]], still: Callable[[], Awaitable[bool]], check_every: float = PING_S
-) -> AsyncIterator[dict[str, Any]]:
-    """SSE fields of what the hub tells. Ends when the session does; the browser's next try hears 401."""
-    loop = asyncio.get_running_loop()
-    yield {"comment": "open", "retry": RETRY_MS}
-    check_at = loop.time() + check_every
-    coming: asyncio.Task[tuple[int, str]] = asyncio.ensure_future(anext(told))
-    try:
-        while True:
-            await asyncio.wait([coming], timeout=max(0.0, check_at - loop.time()))
-            if loop.time() >= check_at:
-                if not await still():
-                    return
-                check_at = loop.time() + check_every
-            if coming.done():
-                at, topic = coming.result()
-                yield {"id": str(at), "event": f"polku:{topic}", "data": ""}
-                coming = asyncio.ensure_future(anext(told))
-    finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-        await told.aclose()  # type: ignore[attr-defined]
-
-
-async def _still_signed_in(request: Request) -> bool:
-    try:
-        with pymongo.timeout(CHECK_S):
-            return await request.app.state.door.visit(request) is not None
-    except PyMongoError as error:
-        LOG.warning("session not checked", extra={"error": name_of(error)})
-        return True  # asked again at the next ping; the parts that the page fetches are checked on their own
