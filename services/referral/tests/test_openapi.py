@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from polku_web.problems import MEDIA_TYPE, catalogue
 from .conftest import Sender
 from .material import API
 
+GUIDE = Path(__file__).parents[3] / "docs" / "integrating.md"
 TOLD = read_told("polku_referral")
 NO_OPERATIONS = (f"{API}/openapi.json", f"{API}/docs")
 """Addresses of the API that describe it."""
@@ -137,6 +139,23 @@ async def test_each_problem_has_its_page(document: dict[str, Any], browser: Call
         example = document["components"]["examples"][code]["value"]
         assert (await http.get(example["type"])).status_code == 200
         assert example["status"] == catalogue()[code].status
+
+
+def test_the_guide_tells_what_to_do_about_each_problem(document: dict[str, Any]) -> None:
+    """Its table has every code that a machine may meet, under its status, and no other."""
+    met = {
+        (int(status), code)
+        for _, _, operation in operations(document)
+        if any(MACHINE in way for way in operation["security"])
+        for status, codes in problems_of(operation).items()
+        for code in codes
+    }
+    of_people = {(403, "csrf"), (403, "cross-site")}
+    rows = re.findall(r"^\| ([0-9, ]+) \| (.+?) \|", GUIDE.read_text("utf-8"), re.MULTILINE)
+    told = {code for _, codes in rows for code in re.findall("`([a-z-]+)`", codes)}
+    assert told == {code for _, code in met - of_people}
+    statuses = {int(status) for named, _ in rows for status in named.split(", ")}
+    assert {status for status, _ in met} <= statuses
 
 
 def test_who_may_call_is_told(document: dict[str, Any]) -> None:
