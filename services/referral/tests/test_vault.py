@@ -83,12 +83,14 @@ async def test_without_the_master_key_nothing_opens(vault: Vault, mongo_client: 
         await again(mongo_client, settings, secrets.token_bytes(96)).open(blob, "person-1", "identity")
 
 
-async def test_mongodb_gone_is_no_lost_key(settings: Settings) -> None:
+async def test_mongodb_gone_is_no_lost_key(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """It must be told apart: the one is 503 and tried again, the other is erased for good."""
     from polku_runtime import mongo
     from polku_runtime.mongo import is_unavailable
 
-    client = mongo.connect(settings.model_copy(update={"mongo": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"}))
+    for patience in ("TIMEOUT_MS", "SELECTION_MS"):
+        monkeypatch.setattr(mongo, patience, 200)
+    client = mongo.connect(settings.model_copy(update={"mongo": "mongodb://127.0.0.1:1/"}))
     vault = Vault(client, "nowhere", MasterKey(SECRET))
     for trying in (vault.key(), vault.seal(Binary(b"k" * 16, 4), "p", "c", DATA)):
         with pytest.raises(PyMongoError) as caught:
