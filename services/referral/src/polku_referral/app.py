@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from polku_referral import clocks, consumer, pages
+from polku_referral.admin import agreement_pages, client_pages
 from polku_referral.admin import api as admin_api
-from polku_referral.admin import client_pages
 from polku_referral.admin import pages as admin_pages
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.agreements import Agreements
@@ -132,6 +132,7 @@ def create_api(
             pages.router,
             admin_pages.router,
             client_pages.router,
+            agreement_pages.router,
         ),
         lifespan=lifespan,
         live={

@@ -1,4 +1,4 @@
-"""HTML for managers and operators: organisations, what was agreed with them, and their machine clients."""
+"""HTML for managers and operators: organisations, and what the pages of their agreements and clients share."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,21 +14,18 @@ from polku_referral.admin import texts as words
 from polku_referral.admin import views, wire
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.api import admin_of
-from polku_referral.model.agreements import Agreement
 from polku_referral.model.directory import Organisation
 from polku_referral.pages import of_form, seen_in
 from polku_referral.texts import REFUSED, WRONG
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import staff
-from polku_web.forms import Fields, chosen, said, typed
+from polku_web.forms import Fields, said, typed
 from polku_web.i18n import Message
 from polku_web.pages import render
 from polku_web.paging import Window, window
-from polku_web.problems import Problem
 
 PLACE = "/referral/organisations"
-LISTS = ("programmes", "routes", "services")
 router = APIRouter(prefix=PLACE, include_in_schema=False)
 
 Keeper = Annotated[Principal, Depends(staff("manager", "operator"))]
@@ -124,7 +121,7 @@ async def add_organisation(request: Request, who: Keeper, admin: AtAdmin) -> Res
         made = await admin.add_organisation(who, wish.model_dump())
         return f"{PLACE}/{made.id}?done=added"
 
-    return _done(request, await attempt(work), "organisation-form.html", values=values, known=None)
+    return carried_out(request, await attempt(work), "organisation-form.html", values=values, known=None)
 
 
 @router.get("/{organisation_id}")
@@ -154,7 +151,7 @@ async def change_organisation(request: Request, who: Keeper, admin: AtAdmin, org
         return f"{PLACE}/{organisation_id}?done=changed"
 
     known = await admin.organisation(organisation_id)
-    return _done(request, await attempt(work), "organisation-form.html", values=values, known=known)
+    return carried_out(request, await attempt(work), "organisation-form.html", values=values, known=known)
 
 
 @router.get("/{organisation_id}/deactivate")
@@ -175,64 +172,6 @@ async def activate(sent: OfOrganisation) -> Response:
     return await sent.answered("activated", sent.admin.open_organisation, active=True)
 
 
-# -- agreements ---------------------------------------------------------------------------------------------
-
-
-@router.get("/{organisation_id}/agreements/add")
-async def new_agreement(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> HTMLResponse:
-    del who
-    known = await admin.organisation(organisation_id)
-    values = Fields(starts_on=admin.today.isoformat())
-    ticked = {**{name: [] for name in LISTS}, "returns": list(words.RETURNED)}
-    return form(request, "agreement-form.html", values=values, ticked=ticked, known=known, **_lists(admin))
-
-
-@router.post("/{organisation_id}/agreements/add")
-async def add_agreement(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> Response:
-    values = await typed(request)
-    ticked = {name: await chosen(request, name) for name in (*LISTS, "returns")}
-
-    async def work() -> str:
-        wish = wire.AgreementIn.model_validate({**said(values, "version", *ticked), **ticked})
-        await admin.add_agreement(who, organisation_id, seen_in(values), wish.model_dump())
-        return f"{PLACE}/{organisation_id}?done=agreed"
-
-    known = await admin.organisation(organisation_id)
-    more = {"values": values, "ticked": ticked, "known": known, **_lists(admin)}
-    return _done(request, await attempt(work), "agreement-form.html", **more)
-
-
-@router.get("/{organisation_id}/agreements/{agreement_id}/end")
-async def agreement_s_end(
-    request: Request, who: Keeper, admin: AtAdmin, organisation_id: str, agreement_id: str
-) -> HTMLResponse:
-    """Asks for the last day."""
-    del who
-    known = await admin.organisation(organisation_id)
-    agreement = _agreement(known, agreement_id)
-    last = agreement.ends_on or admin.today
-    return form(
-        request, "agreement-end.html", known=known, agreement=agreement, values=Fields(ends_on=last.isoformat())
-    )
-
-
-@router.post("/{organisation_id}/agreements/{agreement_id}/end")
-async def end_agreement(
-    request: Request, who: Keeper, admin: AtAdmin, organisation_id: str, agreement_id: str
-) -> Response:
-    values = await typed(request)
-
-    async def work() -> str:
-        wish = wire.AgreementEnd.model_validate(said(values, "version"))
-        await admin.end_agreement(who, organisation_id, seen_in(values), agreement_id, wish.ends_on)
-        return f"{PLACE}/{organisation_id}?done=ended"
-
-    known = await admin.organisation(organisation_id)
-    agreement = _agreement(known, agreement_id)
-    more = {"known": known, "agreement": agreement, "values": values}
-    return _done(request, await attempt(work), "agreement-end.html", **more)
-
-
 # -- what the pages share -----------------------------------------------------------------------------------
 
 
@@ -243,21 +182,13 @@ async def _organisation(
     context = {
         "organisation": views.organisation(known, admin.today),
         "clients": [views.client(*one) for one in await admin.clients_of(organisation_id)],
-        **_lists(admin),
+        **lists(admin),
         "done": done,
     }
     return form(request, "organisation.html", trouble, **context)
 
 
-def _agreement(known: Organisation, agreement_id: str) -> Agreement:
-    """Raises Problem 404."""
-    found = next((one for one in known.agreements if one.id == agreement_id), None)
-    if found is None:
-        raise Problem(404, "not-found")
-    return found
-
-
-def _done(request: Request, found: str | Trouble, template: str, **context: Any) -> Response:
+def carried_out(request: Request, found: str | Trouble, template: str, **context: Any) -> Response:
     """On to where the work led, or the form again with what is wrong."""
     return RedirectResponse(found, 303) if isinstance(found, str) else form(request, template, found, **context)
 
@@ -285,5 +216,6 @@ def _fields_of(known: Organisation) -> Fields:
     return Fields({**values, "aliases": "\n".join(known.aliases), "version": str(known.version)})
 
 
-def _lists(admin: Admin) -> dict[str, Any]:
+def lists(admin: Admin) -> dict[str, Any]:
+    """What a template needs to name the codes of an agreement."""
     return {"codes": admin.codes, "today": admin.today}
