@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx
+import pytest
+import uvloop
 
 from polku_embedded.servers import free_port
 from polku_embedded.web import further_listeners
+from polku_runtime.process import run
 
 from .conftest import REFERRALS, TOWN, Road
 
@@ -29,6 +32,7 @@ def environment(road: Road, port: int) -> dict[str, str]:
         "SESSION_KEYS": settings.session_keys.get_secret_value(),
         "MASTER_KEY_FILE": str(settings.master_key_file),
         "IDENTITY_CODES": "artificial",
+        "DATABASE_SECONDS": str(settings.database_seconds),
         "XROAD_PORT": str(port),
         "XROAD_CERTIFICATE": str(settings.xroad_certificate),
         "XROAD_KEY": str(settings.xroad_key),
@@ -77,12 +81,9 @@ def test_the_web_process_listens_to_nothing_more_without_a_port(road: Road) -> N
     assert further_listeners(road.settings.model_copy(update={"xroad_port": None})) == []
 
 
-def test_a_setting_that_is_missing_is_one_line(road: Road) -> None:
-    said = environment(road, free_port())
-    del said["POLKU_XROAD_KEY"]
-    command = [sys.executable, "-m", "polku_referral", "xroad"]
-    ended = subprocess.run(command, env=said, check=False, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
-    assert ended.stderr.strip().splitlines()[-1] == (
-        "polku: wrong setting: POLKU_XROAD_KEY is not set, and POLKU_XROAD_PORT needs it"
-    )
+def test_a_setting_that_is_missing_ends_the_process_with_its_line(road: Road) -> None:
+    """A SystemExit with a text: Python prints it and ends with 1. Both processes make their servers so."""
+    said = road.settings.model_copy(update={"xroad_key": None})
+    with pytest.raises(SystemExit) as ended:
+        uvloop.run(run([*further_listeners(said)], {}, "127.0.0.1", free_port()))
+    assert str(ended.value) == "polku: wrong setting: POLKU_XROAD_KEY is not set, and POLKU_XROAD_PORT needs it"

@@ -23,7 +23,7 @@ from polku_embedded import Trouble
 from polku_embedded.servers import free_port
 from polku_embedded.xroad import cli
 from polku_embedded.xroad.authority import Authority
-from polku_embedded.xroad.faults import in_turn, read_faults
+from polku_embedded.xroad.faults import MEANS, in_turn, read_faults
 from polku_embedded.xroad.message_log import MessageLog, first_wrong, read
 
 SERVICE, MEMBER = "FI-TEST/ORG/7654321-0/Polku/referrals", "FI-TEST/MUN/1234567-8/Tyollisyys"
@@ -39,6 +39,11 @@ def test_faults_by_their_shares() -> None:
     assert {read_faults("timeout", Random(1))() for _ in range(20)} == {"timeout"}
     turn = in_turn("timeout", None, "duplicate")
     assert [turn() for _ in range(5)] == ["timeout", None, "duplicate", None, None]
+
+
+def test_the_guide_tells_each_fault_as_the_command_does() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "x-road.md").read_text("utf-8")
+    assert [name for name, text in MEANS.items() if f"| `{name}` | {text} |" not in guide] == []
 
 
 @pytest.mark.parametrize("text", ["broken", "duplicate=a", "duplicate=2", "duplicate=-1", "duplicate=0.6,timeout=0.6"])
