@@ -102,9 +102,23 @@ async def all_due(delivery: Delivery, webhook_id: str) -> int:
     return tries
 
 
+async def later(delivery: Delivery, webhook_id: str, clock: Clock) -> None:
+    """The clock moves to when the next is due."""
+    due = await delivery.deliveries.next_due(webhook_id)
+    assert due is not None
+    clock.now = max(clock.now, due)
+
+
 async def nothing_waits(delivery: Delivery) -> None:
-    async with asyncio.timeout(5):
-        while await delivery.deliveries.rows.count_documents({"state": "waiting"}):
+    async def nothing() -> bool:
+        return not await delivery.deliveries.rows.count_documents({"state": "waiting"})
+
+    await until(nothing)
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(15):
+        while not await true():
             await asyncio.sleep(0.01)
 
 

@@ -1,27 +1,21 @@
-"""Events on their way to a sender's webhook: at least once, in order per referral, verifiable, whatever happens."""
+"""Events on their way to a sender's webhook: at least once, in order per referral, whatever the receiver does."""
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from fastapi import FastAPI
-from pymongo.asynchronous.client_session import AsyncClientSession
 from tests.receiver import receiving
 
-from polku_events import Event
 from polku_referral.desk import Desk
-from polku_referral.feed.consumer import feed_senders
 from polku_referral.model.webhook import SCHEDULE_S
 from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
-from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
-from .feeding import carry, outbox, story
-from .material import TOWN, leaks
+from .feeding import story
+from .material import leaks
 from .sending import (
     WEBHOOKS,
     Register,
@@ -29,24 +23,22 @@ from .sending import (
     attempts_of,
     clock,
     delivery,
-    delivery_of,
     happens,
     in_order,
+    later,
     nothing_waits,
     post,
     referral_settings,
     register,
     same_time,
     sending,
+    until,
     webhooks,
 )
 
 __all__ = ["clock", "delivery", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 AT_ONCE_S = 5.0
 """A bound for what should take tens of milliseconds on a machine that is busy."""
-
-
-# -- the straight way -------------------------------------------------------------------------------------
 
 
 async def test_what_arrives(
@@ -83,9 +75,6 @@ async def test_events_that_a_webhook_wants(
         await happens(desk, webhooks)
         await all_due(delivery, webhook["id"])
     assert [message.told["type"] for message in receiver.taken] == ["referral.accepted"]
-
-
-# -- what receivers do ------------------------------------------------------------------------------------
 
 
 async def test_a_receiver_that_does_everything_wrong_first(
@@ -127,16 +116,16 @@ async def test_down_for_two_days(
     for step in ("ask", "answer", "accept"):
         await happens(desk, webhooks)
         await all_due(delivery, webhook["id"])
-        await _later(delivery, webhook["id"], clock)
+        await later(delivery, webhook["id"], clock)
         for referral_id in ids:
             await story(desk, referral_id, step)
     await happens(desk, webhooks)
     while clock.now.timestamp() < until:
         await all_due(delivery, webhook["id"])
-        await _later(delivery, webhook["id"], clock)
+        await later(delivery, webhook["id"], clock)
     async with receiving(port=port, secret=secret) as receiver:
         while len(receiver.taken) < 12:
-            await _later(delivery, webhook["id"], clock)
+            await later(delivery, webhook["id"], clock)
             await all_due(delivery, webhook["id"])
         assert len(receiver.taken) == receiver.verified == 12
     assert clock.now.timestamp() < until + 86_400
@@ -148,122 +137,6 @@ async def test_down_for_two_days(
     assert sum(row["error"] == "connect" for row in rows) >= 3 * 5
     shown = (await sender.get(f"{WEBHOOKS}/{webhook['id']}/deliveries")).json()["items"]
     assert {row["state"] for row in shown} == {"delivered"}
-
-
-async def _later(delivery: Delivery, webhook_id: str, clock: Clock) -> None:
-    """The clock moves to when the next is due."""
-    due = await delivery.deliveries.next_due(webhook_id)
-    assert due is not None
-    clock.now = max(clock.now, due)
-
-
-async def test_after_the_whole_schedule_it_is_disabled_and_goes_on_where_it_stopped(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock
-) -> None:
-    async with receiving() as receiver, receiving() as other:
-        webhook, well = await register(receiver), await register(other)
-        begun = clock.now
-        receiver.behave = lambda _: 500
-        first = await sender.sent("S-1")
-        await happens(desk, webhooks)
-        while await delivery.ready(webhook["id"]):
-            await all_due(delivery, webhook["id"])
-            if await delivery.ready(webhook["id"]):
-                await _later(delivery, webhook["id"], clock)
-        assert 2.5 < (clock.now - begun).total_seconds() / 86_400 <= 3
-        await sender.sign_on()
-        rows = await attempts_of(sender, webhook["id"])
-        assert [row["status"] for row in rows] == [200, *[500] * len(SCHEDULE_S)]
-        shown = (await sender.get(f"{WEBHOOKS}/{webhook['id']}")).json()
-        assert (shown["state"], shown["cause"]) == ("disabled", "failed")
-        notice = (await sender.get("/events")).json()["items"][-1]
-        assert (notice["type"], notice["data"]) == (
-            "webhook.disabled",
-            {"webhook_id": webhook["id"], "cause": "failed"},
-        )
-        await all_due(delivery, well["id"])
-        assert [message.told["type"] for message in other.taken] == ["referral.received", "webhook.disabled"]
-
-        await story(desk, first["id"], "accept")  # while it is disabled
-        await sender.sent("S-2")
-        await happens(desk, webhooks)
-        assert await all_due(delivery, webhook["id"]) == 0
-        receiver.behave = lambda _: 204
-        assert (await post(sender, f"{WEBHOOKS}/{webhook['id']}/enable"))["state"] == "active"
-        await all_due(delivery, webhook["id"])
-        feed = (await sender.get("/events")).json()["items"]
-        assert sorted(message.id for message in receiver.taken) == sorted(item["id"] for item in feed)
-        assert in_order([message for message in receiver.taken if "version" in message.told["data"]])
-        assert (await sender.get(f"{WEBHOOKS}/{webhook['id']}")).json()["sending_again"] is False
-
-
-async def test_disabled_and_enabled_while_events_come_leaves_no_hole(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
-) -> None:
-    async with receiving() as receiver:
-        webhook = await register(receiver)
-        for number in range(30):
-            await sender.sent(f"H-{number}")
-        events, apply = await outbox(desk), feed_senders(webhooks.feed, webhooks.fan_out)
-
-        async def turn_off_and_on() -> int:
-            times = 0
-            while not writing.done():
-                await webhooks.disable(await webhooks.find({}, webhook["id"]), "failed")
-                await asyncio.sleep(0)
-                await webhooks.enable(await webhooks.find({}, webhook["id"]))
-                times += 1
-            return times
-
-        async def write(part: list[Event]) -> None:
-            for event in part:
-                await carry(apply, [event])
-
-        writing = asyncio.gather(write(events[::2]), write(events[1::2]))
-        assert await turn_off_and_on() >= 5
-        await writing
-        await all_due(delivery, webhook["id"])
-        feed = await webhooks.feed.page(TOWN, 0, 1000)
-        assert {message.id for message in receiver.taken} == {row["_id"] for row in feed}
-        assert {event.id for event in events} <= {row["_id"] for row in feed}
-
-
-async def test_enabling_waits_for_who_is_just_adding_to_the_feed(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
-) -> None:
-    """Whoever adds has seen a disabled webhook and makes no delivery; so what it adds must be filled in."""
-    added, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slowly(session: AsyncClientSession, rows: Sequence[Document]) -> None:
-        await webhooks.fan_out(session, rows)
-        added.set()
-        await go_on.wait()
-
-    async with receiving() as receiver:
-        webhook = await register(receiver)
-        await webhooks.disable(await webhooks.find({}, webhook["id"]), "failed")
-        await sender.sent()
-        adding = asyncio.create_task(carry(feed_senders(webhooks.feed, slowly), await outbox(desk)))
-        await added.wait()
-        enabling = asyncio.create_task(webhooks.enable(await webhooks.find({}, webhook["id"])))
-        await asyncio.wait([enabling], timeout=0.3)
-        go_on.set()
-        await asyncio.gather(adding, enabling)
-        await all_due(delivery, webhook["id"])
-    assert [message.told["type"] for message in receiver.taken] == ["webhook.disabled", "referral.received"]
-
-
-async def test_gone_disables_at_once(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
-) -> None:
-    async with receiving() as receiver:
-        webhook = await register(receiver)
-        receiver.behave = lambda _: 410
-        await sender.sent()
-        await happens(desk, webhooks)
-        assert await all_due(delivery, webhook["id"]) == 1
-    shown = (await sender.get(f"{WEBHOOKS}/{webhook['id']}")).json()
-    assert (shown["state"], shown["cause"]) == ("disabled", "gone")
 
 
 async def test_retry_after_is_honoured(
@@ -283,21 +156,34 @@ async def test_retry_after_is_honoured(
         assert len(receiver.taken) == 1
 
 
-async def test_an_organisation_that_may_not_come_in_is_not_told(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
+async def test_a_receiver_that_asks_to_be_left_alone_is(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock
 ) -> None:
-    organisations = desk.repository.database["organisations"]
+    """`Retry-After` beside 503 is about the receiver, so nobody knocks for each of the others that wait."""
     async with receiving() as receiver:
         webhook = await register(receiver)
-        await sender.sent()
+        receiver.seen.clear()
+        receiver.behave = lambda _: (503, {"retry-after": "600"})
+        for number in range(12):
+            await sender.sent(f"Q-{number}")
+
+        async def left_alone() -> bool:
+            return (await webhooks.find({}, webhook["id"])).quiet_until is not None
+
         await happens(desk, webhooks)
-        await organisations.update_one({"_id": TOWN}, {"$set": {"active": False}})
-        assert await all_due(delivery, webhook["id"]) == 0
-        await organisations.update_one({"_id": TOWN}, {"$set": {"active": True}})
-        assert await all_due(delivery, webhook["id"]) == 1
-
-
-# -- lanes ------------------------------------------------------------------------------------------------
+        async with sending(delivery):
+            await receiver.until(lambda: len(receiver.seen) >= 1)
+            await until(left_alone)
+            knocked = len(receiver.seen)
+            assert knocked <= 4, "what was in hand already"
+            clock.advance(seconds=595)
+            await sender.sent("Q-late")
+            await happens(desk, webhooks)  # wakes the lane
+            await asyncio.sleep(0.3)
+            assert len(receiver.seen) == knocked
+            receiver.behave = lambda _: 204
+            await post(sender, f"{WEBHOOKS}/{webhook['id']}/replay", {"since": "2026-01-01T00:00:00Z"}, 202)
+            await receiver.until(lambda: len(receiver.taken) == 13)  # its owner asks for it now
 
 
 async def test_a_dead_receiver_costs_the_others_nothing(
@@ -348,86 +234,3 @@ async def test_order_within_a_referral_while_others_go_on(
         await all_due(delivery, webhook["id"])
     assert in_order(receiver.taken)
     assert len(receiver.taken) == 7
-
-
-async def test_two_workers_send_each_once_and_one_that_dies_is_followed(
-    app: FastAPI, desk: Desk, webhooks: Webhooks, sender: Sender, register: Register, clock: Clock
-) -> None:
-    first, second = delivery_of(app), delivery_of(app)
-    async with receiving() as receiver:
-        await register(receiver)
-        async with sending(second):
-            async with sending(first):
-                for number in range(10):
-                    await sender.sent(f"W-{number}")
-                await happens(desk, webhooks)
-                await receiver.until(lambda: len(receiver.taken) == 10)
-                assert len({message.id for message in receiver.taken}) == 10
-            clock.advance(seconds=6)  # the lease of whoever held it is over
-            await sender.sent("W-after")
-            await happens(desk, webhooks)
-            await receiver.until(lambda: len(receiver.taken) == 11)
-
-
-async def test_what_was_in_hand_when_a_worker_died_is_sent_again(
-    app: FastAPI, desk: Desk, webhooks: Webhooks, sender: Sender, register: Register
-) -> None:
-    async with receiving() as receiver:
-        await register(receiver)
-        for number in range(12):
-            await sender.sent(f"K-{number}")
-        receiver.behave = lambda message: "hang" if int(message.told["data"]["external_id"][2:]) % 3 else 204
-        await happens(desk, webhooks)
-        async with sending(delivery_of(app)):
-            await receiver.until(lambda: len(receiver.seen) >= 5)
-        receiver.behave = lambda _: 204
-        async with sending(delivery_of(app)):
-            await receiver.until(lambda: len({message.id for message in receiver.taken}) == 12)
-
-
-async def test_replays(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock
-) -> None:
-    async with receiving() as receiver:
-        webhook = await register(receiver)
-        address = f"{WEBHOOKS}/{webhook['id']}"
-        told = await sender.sent("R-1")
-        await happens(desk, webhooks)
-        cursor = (await sender.get("/events?after=now")).json()["next"]
-        clock.advance(minutes=1)
-        since = clock.now.isoformat()
-        await story(desk, told["id"], "ask", "answer")
-        await happens(desk, webhooks)
-        await all_due(delivery, webhook["id"])
-        ids = [message.id for message in receiver.taken]
-        assert len(ids) == 3
-
-        for wish in ({"after": cursor}, {"since": since}):
-            receiver.seen.clear()
-            assert await post(sender, f"{address}/replay", wish, 202) == {"places": 2}
-            await all_due(delivery, webhook["id"])
-            assert [message.id for message in receiver.taken] == ids[1:]
-        receiver.seen.clear()
-        await post(sender, f"{address}/deliveries/{ids[0]}/replay", None, 202)
-        await all_due(delivery, webhook["id"])
-        assert [message.id for message in receiver.taken] == ids[:1]
-        await post(sender, f"{address}/deliveries/{TOWN}/replay", None, 404)
-        await post(sender, f"{address}/replay", {}, 422)
-
-
-async def test_a_worker_is_woken_by_a_replay(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register
-) -> None:
-    async with receiving() as receiver:
-        webhook = await register(receiver)
-        await sender.sent()
-        await happens(desk, webhooks)
-        async with sending(delivery):
-            await receiver.until(lambda: len(receiver.taken) == 1)
-            await asyncio.sleep(0.2)  # its lane has ended
-            for address in (f"deliveries/{receiver.taken[0].id}/replay", "replay"):
-                seen, begun = len(receiver.taken), time.monotonic()
-                wish = {"since": "2026-01-01T00:00:00Z"} if address == "replay" else None
-                await post(sender, f"{WEBHOOKS}/{webhook['id']}/{address}", wish, 202)
-                await receiver.until(lambda seen=seen: len(receiver.taken) > seen)  # type: ignore[misc]
-                assert time.monotonic() - begun < AT_ONCE_S
