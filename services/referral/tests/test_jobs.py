@@ -135,6 +135,20 @@ async def test_a_job_is_cancelled(sender: Sender, store: JobStore, worker: Calla
     assert (await count(desk), (await stands(sender, job))["counts"]["not_written"]) == (3, 4)
 
 
+async def test_a_job_that_is_all_or_nothing_is_cancelled_while_it_is_checked(
+    sender: Sender, store: JobStore, worker: Callable[[], Jobs], desk: Desk
+) -> None:
+    """Nothing is in, and no row says that it is in order."""
+    job = await begun(sender, [body(f"A-{n}") for n in range(7)], "?atomic=all")
+    jobs = worker()
+    await jobs.run()
+    await sender.http.delete(f"{API}/jobs/{job['id']}", headers=sender.headers)
+    assert (await results(sender, job), (await stands(sender, job))["done"]) == ([], 0)
+    await finished(jobs, store)
+    assert [row["status"] for row in await results(sender, job)] == ["not-written"] * 7
+    assert ((await stands(sender, job))["counts"]["not_written"], await count(desk)) == (7, 0)
+
+
 async def test_what_is_done_cannot_be_cancelled(sender: Sender, store: JobStore, worker: Callable[[], Jobs]) -> None:
     job = await begun(sender, [body("A-1")])
     await finished(worker(), store)

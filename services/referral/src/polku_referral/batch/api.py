@@ -224,7 +224,7 @@ async def job_results(
     job = await job_of(jobs, who, job_id)
     found = [] if job.is_checking else await jobs.results(job, _place(part), part.fetch)
     shown = found[: part.limit]
-    more = shown and (len(found) > part.limit or not job.has_ended)
+    more = shown and (len(found) > part.limit or not job.is_tidy)
     after = encode(shown[-1][0]) if more else None
     # A job keeps none: they lie sealed in the referrals.
     receipts = await desk.intake.receipts([one.id for _, one in shown if one.id is not None])

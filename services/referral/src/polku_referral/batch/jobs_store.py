@@ -65,8 +65,14 @@ class Job:
 
     @property
     def is_checking(self) -> bool:
-        """True while its results may still change."""
-        return self.wish.atomic and not self.wish.dry_run and not self.is_checked and not self.has_ended
+        """True while what its rows were found to be may still change, also until one cut off has been tidied."""
+        may_change = not self.has_ended or (self.state != "done" and not self.is_tidy)
+        return self.wish.atomic and not self.wish.dry_run and not self.is_checked and may_change
+
+    @property
+    def is_tidy(self) -> bool:
+        """True when each of its rows has its last result."""
+        return self.key is None
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,7 @@ class JobStore:
         return await self._set(job, {"is_checked": True})
 
     async def keep_back(self, job: Job) -> None:
-        """One row of an atomic job is wrong: those that are not become `not-written`. Safe to repeat."""
+        """An atomic job is not written: its rows that are good become `not-written`. Safe to repeat."""
         good = {"$or": [{f"counts.{status}": {"$gt": 0}} for status in ("valid", "repeated")]}
         async for row in self.chunks.find({"job": job.id, **good}, {"results": True}):
             late = kept_back([restored(one) for one in row["results"]])
@@ -257,6 +263,8 @@ class JobStore:
 
     async def tidy(self, job: Job) -> None:
         """Of a job that has ended only the results stay. Safe to repeat; the key goes last."""
+        if job.is_checking:
+            await self.keep_back(job)  # cut off before anything was written
         async for row in self.chunks.find({"job": job.id, "is_done": False}, {"rows": True, "number": True}):
             left = [Outcome(number, None, "not-written", 424) for number in row["rows"]]
             await self.done(job, Chunk(row["number"], row["rows"], None, {}), left, {})
