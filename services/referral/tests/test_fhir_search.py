@@ -189,6 +189,7 @@ async def test_searches_that_mean_nothing(sender: Sender) -> None:
         ("_lastUpdated=gt2026-01-01,", "_lastUpdated", "not-valid"),
         ("_count=x", "_count", "not-valid"),
         ("_sort=status", "_sort", "not-valid"),
+        ("_count=1&_count=2", "_count", "not-valid"),
         ("_total=some", "_total", "not-valid"),
         ("after=WzFd", "after", "cursor"),
         ("after=WyJ4IiwieSJd", "after", "cursor"),

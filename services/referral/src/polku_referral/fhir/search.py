@@ -70,12 +70,14 @@ def asked(kind: Kind, given: Given, writer: Writer) -> Search:
         try:
             if name in readers:
                 filters.append(readers[name](value))
+            elif name in stated:  # which of the two is meant is anybody's guess
+                errors.append(not_valid(name))
             elif name in control:
                 stated[name] = control[name](value)
             elif name not in ABOUT_THE_ANSWER:
                 errors.append(unknown_parameter(name))
         except ValueError:
-            errors.append(Error(pointer([name]), "not-valid", WRONG["not-valid"], "query"))
+            errors.append(not_valid(name))
         except Problem as problem:
             errors += problem.errors
     if errors:
@@ -92,6 +94,10 @@ def asked(kind: Kind, given: Given, writer: Writer) -> Search:
         only_total=only_total,
         given=given,
     )
+
+
+def not_valid(name: str) -> Error:
+    return Error(pointer([name]), "not-valid", WRONG["not-valid"], "query")
 
 
 def _count(value: str) -> int:
