@@ -22,7 +22,14 @@ from polku_embedded.xroad.servers import TIMEOUT_S, Network, create_simulator
 app = typer.Typer(no_args_is_help=True, help="A stand-in for X-Road's security servers, for trying out.")
 Folder = Annotated[Path, typer.Argument(help="Where `polku xroad certificates` has put its files.")]
 PROVIDER, SERVER, SIGNER, LOG = "polku", "security-server", "signer.jwk", "messages.jsonl"
-FAULTS = "Faults: " + "; ".join(f"{name}: {text}" for name, text in MEANS.items()) + "."
+EPILOG = "\n\n".join(
+    [
+        "A service: FI-TEST/ORG/7654321-0/Polku/referrals=https://127.0.0.1:8743",
+        "A member: FI-TEST/MUN/1234567-8/Tyollisyys",
+        "Faults: duplicate=0.1,lost-answer=0.05, of",
+        *(f"{name}: {text}" for name, text in MEANS.items()),
+    ]
+)
 
 
 @app.command("certificates")
@@ -52,25 +59,18 @@ def certificates(
     typer.echo(f"POLKU_XROAD_CLIENT_FINGERPRINTS={theirs.fingerprint}")
 
 
-@app.command("simulate", epilog=FAULTS)
+@app.command("simulate", epilog=EPILOG)
 def simulate(
     folder: Folder,
     *,
     service: Annotated[
-        list[str],
-        typer.Option(
-            help="IDENTIFIER=ADDRESS: the provider's service and Polku's listener, as in "
-            "FI-TEST/ORG/7654321-0/Polku/referrals=https://127.0.0.1:8743; once per service."
-        ),
+        list[str], typer.Option(help="IDENTIFIER=ADDRESS of Polku's listener; once per service, see below.")
     ],
-    member: Annotated[
-        list[str],
-        typer.Option(help="Who has a right to call, as in FI-TEST/MUN/1234567-8/Tyollisyys; once per subsystem."),
-    ],
+    member: Annotated[list[str], typer.Option(help="Who has a right to call; once per subsystem, see below.")],
     host: Annotated[str, typer.Option(help="Where it listens.")] = LOOPBACK[0],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens.")] = 8790,
     faults: Annotated[
-        str, typer.Option(help="How many of the messages meet which fault: duplicate=0.1,lost-answer=0.05; see below.")
+        str, typer.Option(help="Which share of the messages meets which fault, see below; none if not given.")
     ] = "",
     seed: Annotated[int | None, typer.Option(help="A number; the same faults in the same order with the same.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that Polku has for an answer.")] = TIMEOUT_S,
