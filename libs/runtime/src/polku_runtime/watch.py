@@ -1,6 +1,5 @@
 """One change stream on a service's own database, used only to wake somebody. A lost wake only delays."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -8,6 +7,7 @@ from pymongo.errors import PyMongoError
 
 from polku_runtime.mongo import Database, Document
 from polku_runtime.trouble import name_of
+from polku_runtime.waking import heed_cancellation, pause
 
 RETRY_S = 1.0
 
@@ -32,6 +32,7 @@ async def watch(database: Database, collections: Sequence[str], seen: Callable[[
                     seen({"collection": name, "id": None, "operation": "restart"})
                 # A stream that was closed under us answers None at once, for ever: `alive` ends the loop.
                 while stream.alive:
+                    heed_cancellation()
                     change = await stream.try_next()
                     if change is not None:
                         seen(
@@ -43,4 +44,4 @@ async def watch(database: Database, collections: Sequence[str], seen: Callable[[
                         )
         except PyMongoError as error:
             log.warning("change stream lost, starting again", extra={"error": name_of(error)})
-        await asyncio.sleep(RETRY_S)
+        await pause(RETRY_S)

@@ -23,7 +23,7 @@ from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.mongo import Database, Document
 from polku_runtime.trouble import is_infrastructure, name_of
-from polku_runtime.waking import woken_within
+from polku_runtime.waking import pause, woken_within
 from polku_runtime.watch import watch
 
 AT_ONCE = 4
@@ -67,8 +67,8 @@ class Delivery:
 
     async def run(self) -> None:
         """Waits for the lease, then sends. Raises infrastructure trouble, so that the worker begins it again."""
-        while not await self.lease.hold():  # noqa: ASYNC110 - no event tells of another process's end
-            await asyncio.sleep(HOLD_S)
+        while not await self.lease.hold():
+            await pause(HOLD_S)
         try:
             async with asyncio.TaskGroup() as group:
                 self.lanes = {}
@@ -94,8 +94,8 @@ class Delivery:
         return wake
 
     async def _hold(self) -> None:
-        while await self.lease.hold():  # noqa: ASYNC110 - renewed by time
-            await asyncio.sleep(HOLD_S)
+        while await self.lease.hold():
+            await pause(HOLD_S)
         raise LeaseLost
 
     async def _poll(self, wake: Callable[[str], None]) -> None:
@@ -106,7 +106,7 @@ class Delivery:
             dues = [due for webhook_id in called if (due := await self.deliveries.next_due(webhook_id))]
             overdue = (self.effects.now() - min(dues)).total_seconds() if dues else 0.0
             self.metrics.webhook_overdue.set(max(0.0, overdue))
-            await asyncio.sleep(POLL_S)
+            await pause(POLL_S)
 
     async def _lane(self, webhook_id: str) -> None:
         """Sends all that waits for one webhook, each in its turn; ends when nothing waits."""
@@ -123,10 +123,10 @@ class Delivery:
                         for delivery in await self.deliveries.due(webhook_id, sorted(busy), free):
                             busy.add(delivery["order"])
                             sends.create_task(self._send(webhook, delivery, busy, woken))
-                    pause = quiet or await self._pause(webhook_id, busy)
-                    if pause is None and not busy and not woken.is_set():
+                    seconds = quiet or await self._pause(webhook_id, busy)
+                    if seconds is None and not busy and not woken.is_set():
                         return
-                    await woken_within(woken, pause)
+                    await woken_within(woken, seconds)
         finally:
             # Nothing is awaited since `woken` was looked at: a wake after this opens a new lane.
             self.lanes.pop(webhook_id, None)
