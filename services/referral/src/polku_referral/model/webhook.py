@@ -26,7 +26,7 @@ CHALLENGE = "webhook.challenge"
 
 State = Literal["unverified", "active", "disabled"]
 Cause = Literal["gone", "failed"]
-"""Why an address is not called any more: it answered 410, or nothing reached it for the whole schedule."""
+"""Why an address is not called any more: it answered 410, or did not take an event for the whole schedule."""
 
 
 class Fill(BaseModel):

@@ -34,7 +34,7 @@ class WebhookOut(BaseModel):
     made_at: datetime
     verified_at: datetime | None = None
     disabled_at: datetime | None = None
-    cause: str | None = Field(None, description="gone: it answered 410. failed: three days without success")
+    cause: str | None = Field(None, description="gone: it answered 410. failed: one event was not taken for three days")
     sending_again: bool = Field(description="Past events are being made ready to be sent")
 
 
