@@ -10,8 +10,9 @@ from fastapi import FastAPI
 
 from polku_referral.batch import api as batch_api
 from polku_referral.batch import batches
+from polku_referral.batch.job import Job
 from polku_referral.batch.jobs import Jobs
-from polku_referral.batch.jobs_store import Job, JobStore
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.desk import Desk
 from polku_runtime.lease import Lease
 from polku_runtime.testing import Clock

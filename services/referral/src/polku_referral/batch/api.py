@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from polku_referral.api.referrals import BASE, AtDesk, Sender
 from polku_referral.batch import batches
-from polku_referral.batch.jobs_store import Job, JobStore, Wish
+from polku_referral.batch.job import Job, Wish
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.batch.wire import BatchOut, JobOut, ResultsOut, atomicity, counted, job_out, row_out
 from polku_referral.desk import Desk
 from polku_referral.files.rows import Elements, Lines, Reader, Row

@@ -8,7 +8,8 @@ import asyncio
 import logging
 
 from polku_referral.batch import batches
-from polku_referral.batch.jobs_store import Chunk, Job, JobStore
+from polku_referral.batch.job import Chunk, Job
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.desk import Desk
 from polku_runtime.causes import Cause, because_of
 from polku_runtime.lease import Lease

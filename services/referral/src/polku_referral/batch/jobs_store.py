@@ -6,15 +6,15 @@ has ended the key is destroyed; results stay for RESULTS_KEPT.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from dataclasses import asdict
+from datetime import timedelta
 
 import pymongo
 from bson import Binary
 from pymongo import ASCENDING, ReturnDocument
 
 from polku_referral.batch.batches import ROUND_SECONDS, STATUSES, Outcome, kept_back
+from polku_referral.batch.job import Chunk, Job, State, Wish
 from polku_referral.batch.results import restored, stored
 from polku_referral.files.rows import Fault, Row
 from polku_referral.vault import Erased, Vault
@@ -25,64 +25,6 @@ from polku_runtime.mongo import Database, Document
 RESULTS_KEPT = timedelta(days=30)
 ABANDONED = timedelta(hours=1)
 """A body is not under way for longer than this: whoever was receiving it has died."""
-ENDED = ("done", "failed", "cancelled")
-
-State = Literal["receiving", "queued", "running", "done", "failed", "cancelled"]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is wanted of a batch. atomic: all or nothing. dry_run: only checked.
-
-    Of a file: columns, path → heading, and a keyed hash of the whole of it.
-    """
-
-    atomic: bool = False
-    dry_run: bool = False
-    columns: Mapping[str, str] | None = None
-    file: str | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """is_checked: all rows of an atomic job have been, and none is wrong. total: rows."""
-
-    id: str
-    who: Principal
-    wish: Wish
-    state: State
-    total: int
-    is_checked: bool
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    expires_at: datetime | None
-    key: Binary | None
-
-    @property
-    def has_ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def is_checking(self) -> bool:
-        """True while what its rows were found to be may still change, also until one cut off has been tidied."""
-        may_change = not self.has_ended or (self.state != "done" and not self.is_tidy)
-        return self.wish.atomic and not self.wish.dry_run and not self.is_checked and may_change
-
-    @property
-    def is_tidy(self) -> bool:
-        """True when each of its rows has its last result."""
-        return self.key is None
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """number: from 1. rows: their numbers. said: their ids and contents, once it was checked."""
-
-    number: int
-    rows: Sequence[int]
-    blob: Binary | None
-    said: Mapping[str, str]
 
 
 class JobStore:

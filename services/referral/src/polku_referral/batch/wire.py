@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from polku_referral.batch.batches import STATUSES, Outcome, Status
-from polku_referral.batch.jobs_store import Job, State
+from polku_referral.batch.job import Job, State
 from polku_referral.wire import LinkOut
 from polku_web.answers import told
 from polku_web.problems import Problem, ProblemBody, ProblemError

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from polku_referral.api.referrals import BASE, AtDesk, Reader, Sender
 from polku_referral.batch.api import ANSWERS, MOST, AtJobs, Prefer, batch_response, job_of, received, wants_job
 from polku_referral.batch.batches import Outcome, Status
-from polku_referral.batch.jobs_store import JobStore, Wish
+from polku_referral.batch.job import Wish
+from polku_referral.batch.jobs_store import JobStore
 from polku_referral.batch.wire import problem_out
 from polku_referral.files.columns import Labels, Layout, columns, is_known, labels_of, layout, rows_of
 from polku_referral.files.comma import read_csv, write_csv
