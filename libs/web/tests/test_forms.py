@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from polku_web.forms import Fields, iso_day, said, typed
+from polku_web.forms import Fields, iso_day, said, seen_version, typed
 
 
 def request(body: bytes, content_type: str = "application/x-www-form-urlencoded") -> Request:
@@ -80,3 +80,11 @@ def test_a_command_gets_what_was_filled_in() -> None:
     assert said(fields, "version") == {"on": "2026-03-05", "reason": "other"}
     assert said(fields) == {"on": "2026-03-05", "reason": "other", "version": "3"}
     assert fields["on"] == "5.3.2026"
+
+
+@pytest.mark.parametrize(
+    ("typed_in", "seen"), [("4", 4), ("", 0), ("-1", 0), ("4.0", 0), ("٤", 0), ("1234567890", 0), ("four", 0)]
+)
+def test_a_version_that_was_tampered_with_is_one_that_nothing_has(typed_in: str, seen: int) -> None:
+    assert seen_version(Fields(version=typed_in)) == seen
+    assert seen_version(Fields()) == 0

@@ -9,9 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from polku_events import EventData
 from polku_events.pathway import Entry, Exit, ParticipationCorrected, ParticipationEnded, ParticipationStarted
+from polku_events.refusals import Refused
 from polku_pathway.model import pathway as domain
 from polku_pathway.model.pathway import Decided, Pathway
-from polku_pathway.model.refusals import Refused
 from polku_pathway.model.rules import RESULT_WINDOW
 
 from .material import ACT, KAINUU, RULES, TODAY, accepted, entry, leaving, opened

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from polku_events.refusals import Refused
 from polku_pathway.model import pathway as domain
 from polku_pathway.model.pathway import Pathway, pathway_id
-from polku_pathway.model.refusals import Refused
 from polku_pathway.model.rules import missing
 
 from .material import ACT, BY_ITSELF, KAINUU, RULES, TODAY, accepted, entry, kinds, leaving, opened, started

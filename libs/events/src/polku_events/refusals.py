@@ -10,6 +10,10 @@ class Wrong(NamedTuple):
     field: str
     code: str
 
+    def inside(self, part: str) -> "Wrong":
+        """The same fault of a field of `part`, as `exit/ended_on`."""
+        return Wrong(f"{part}/{self.field}", self.code)
+
 
 class Refused(Exception):
     """A rule says no. `code` is `invalid` with the fields in `wrong`, or names what stands in the way."""

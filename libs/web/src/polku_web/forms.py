@@ -21,6 +21,12 @@ async def typed(request: Request) -> Fields:
     return Fields({name: value.strip() for name, value in form.items() if isinstance(value, str) and name != "csrf"})
 
 
+def seen_version(fields: Fields) -> int:
+    """The version that the form was made from; 0, which nothing has, when the field `version` was tampered with."""
+    text = fields["version"]
+    return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
+
+
 async def chosen(request: Request, name: str) -> list[str]:
     """The values of the boxes with this name that were ticked."""
     return [value for value in (await request.form()).getlist(name) if isinstance(value, str)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from polku_events.refusals import Refused
 from polku_web.i18n import Message, Texts, msg
 
 MEDIA_TYPE = "application/problem+json"
@@ -149,6 +150,17 @@ def pointer(path: Sequence[str | int]) -> str:
     """RFC 6901 pointer; a key that does not look like a field's name is shown as `…`."""
     parts = [str(p) if isinstance(p, int) else p if _NAME.fullmatch(p) else "…" for p in path]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def from_refused(refused: Refused, wrong: Mapping[str, Message], others: Mapping[str, Message]) -> Problem:
+    """What a rule said no to: 422 with a pointer per field, or 409 when the present state stands in the way.
+
+    wrong, others: a service's words for the codes of fields and of what stands in the way.
+    """
+    if refused.code == "invalid":
+        errors = [Error(f"/{one.field}", one.code, wrong[one.code]) for one in refused.wrong]
+        return Problem(422, "invalid", errors=errors)
+    return Problem(409, "wrong-state", others[refused.code], more={"refusal": refused.code})
 
 
 def from_validation(errors: Sequence[Any]) -> Problem:

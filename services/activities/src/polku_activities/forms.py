@@ -12,7 +12,7 @@ from polku_activities.commands import CancelIn, ChangeIn, CorrectIn, HoldIn, Pla
 from polku_activities.desk import Desk
 from polku_activities.model.session import Plan, Session
 from polku_web.formats import HELSINKI, local_day
-from polku_web.forms import Fields, iso_day, typed
+from polku_web.forms import Fields, chosen, iso_day, seen_version, typed
 
 CLOCK = re.compile(r"(\d{1,2})[.:](\d{2})", re.ASCII)
 USUAL = Fields(clock="09:00", minutes="120", group="yes")
@@ -29,9 +29,8 @@ class Sent:
 
     @property
     def version(self) -> int:
-        """The version that the form was made from; 0, which no session has, when the field was tampered with."""
-        text = self.values["version"]
-        return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
+        """The version that the form was made from."""
+        return seen_version(self.values)
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ class Attempt:
 
 async def sent(request: Request) -> Sent:
     """What the request's form holds."""
-    boxes = (await request.form()).getlist("pathway_ids")
-    return Sent(await typed(request), frozenset(box for box in boxes if isinstance(box, str)))
+    return Sent(await typed(request), frozenset(await chosen(request, "pathway_ids")))
 
 
 def first_plan(desk: Desk, programme: str, coach_id: str) -> Sent:

@@ -11,9 +11,7 @@ from polku_activities.model.session import Session
 from polku_activities.repository import Wanted, order_of, scope_of
 from polku_runtime.access import Principal
 from polku_web.formats import HELSINKI
-from polku_web.i18n import msg
-from polku_web.paging import Page, Window, after_key, page, window
-from polku_web.problems import Error, Problem
+from polku_web.paging import Page, Window, after_key, page, window, wrong_cursor
 
 State = Literal["planned", "held", "cancelled", ""]
 Period = Literal["today", "week", "all"]
@@ -73,8 +71,7 @@ def _instants(after: dict[str, Any]) -> dict[str, Any]:
     try:
         alternatives = [{name: _instant(name, value) for name, value in one.items()} for one in after.get("$or", ())]
     except (TypeError, ValueError, OverflowError):
-        error = Error("/after", "cursor", msg("This cursor is not valid."), "query")
-        raise Problem(422, "invalid", errors=[error]) from None
+        raise wrong_cursor() from None
     return {"$or": alternatives} if alternatives else {}
 
 

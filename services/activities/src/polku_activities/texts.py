@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from polku_events.refusals import Refused
 from polku_web.forms import Fields
 from polku_web.i18n import Message, Texts, msg
-from polku_web.problems import Error, Problem
+from polku_web.problems import Problem, from_refused
 
 WRONG: Mapping[str, Message] = {
     "unknown-code": msg("This is not one of the known values."),
@@ -52,7 +52,4 @@ def say_wrong(texts: Texts, lang: str, wrong: Mapping[str, str]) -> Fields:
 
 def as_problem(refused: Refused) -> Problem:
     """422 with a pointer per field, or 409 when the session's state stands in the way."""
-    if refused.code == "invalid":
-        errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
-        return Problem(422, "invalid", errors=errors)
-    return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})
+    return from_refused(refused, WRONG, REFUSED)

@@ -7,11 +7,11 @@ from pydantic import Field
 from starlette.requests import Request
 
 from polku_events.base import Code
+from polku_events.refusals import Refused
 from polku_pathway import queries, views
 from polku_pathway.commands import Amend, AnyCommand, ChangeStage, Command, End, Reopen, Start
 from polku_pathway.desk import Desk
 from polku_pathway.model.pathway import Pathway
-from polku_pathway.model.refusals import Refused
 from polku_pathway.texts import as_problem
 from polku_pathway.views import ExceptionView, PathwayDetail, PathwayList
 from polku_runtime.access import Principal

@@ -8,9 +8,9 @@ from pydantic_core import PydanticCustomError
 
 from polku_events.base import Code
 from polku_events.pathway import Entry, Exit
+from polku_events.refusals import Refused, Wrong
 from polku_pathway.model import pathway as domain
 from polku_pathway.model.pathway import Decided, Pathway
-from polku_pathway.model.refusals import Refused, Wrong
 from polku_pathway.model.rules import Rules
 from polku_pathway.model.timeline import Act
 
@@ -117,7 +117,7 @@ def _end(pathway: Pathway, command: End, rules: Rules, act: Act) -> Decided:
     given = [field for field in ("employment_status", "status_on") if getattr(command, field) is not None]
     given += [field for field in ("in_education", "qualification") if getattr(command, field)]
     if given:
-        raise Refused("invalid", *(Wrong(field, "not-started") for field in given))
+        raise Refused("invalid", [Wrong(field, "not-started") for field in given])
     return domain.close_unstarted(pathway, command.ended_on, command.reason, rules, act)
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import date
 
+from polku_events.refusals import Refused, Wrong, refuse_if
 from polku_pathway.catalogue import Catalogue
 from polku_pathway.commands import AnyCommand, handle
 from polku_pathway.model.definition import Definition
 from polku_pathway.model.pathway import Pathway
-from polku_pathway.model.refusals import Refused, Wrong, refuse_if
 from polku_pathway.model.rules import Rules
 from polku_pathway.model.timeline import Act
 from polku_pathway.repository import Exceptional, Pathways, Scope
@@ -71,5 +71,5 @@ class Desk:
         refuse_if(wrong)
         granted = await self.pathways.grant(who, case_code, reason, note.strip())
         if granted is None:
-            raise Refused("invalid", Wrong("case_code", "unknown-case"))
+            raise Refused("invalid", [Wrong("case_code", "unknown-case")])
         return granted

@@ -5,16 +5,17 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from polku_events.refusals import Refused
 from polku_pathway import views
 from polku_pathway.api import AtDesk, Reader
 from polku_pathway.desk import Desk
-from polku_pathway.forms import FORMS, Errors, Form, Texts, Values, faults, forms_of, seen_version, typed
+from polku_pathway.forms import FORMS, Errors, Form, faults, forms_of
 from polku_pathway.model.pathway import Pathway
-from polku_pathway.model.refusals import Refused
 from polku_pathway.pages import LIST, words_of
 from polku_pathway.texts import REFUSED, as_problem
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
+from polku_web.forms import Fields, seen_version, typed
 from polku_web.pages import render
 from polku_web.problems import Problem
 
@@ -30,7 +31,7 @@ async def show(request: Request, who: Reader, desk: AtDesk, pathway_id: str, nam
     form = _form(name)
     pathway, _ = await desk.find(who, pathway_id)
     if not _fits(form, pathway):
-        return _page(request, desk, who, form, pathway, {}, status=409)
+        return _page(request, desk, who, form, pathway, Fields(), status=409)
     return _page(request, desk, who, form, pathway, form.values(desk, pathway))
 
 
@@ -39,7 +40,7 @@ async def send(request: Request, who: Reader, desk: AtDesk, pathway_id: str, nam
     """Carries the form's command out. Wrong fields: 422 with the form; meanwhile changed: 409 with what changed."""
     form, values = _form(name), await typed(request)
     pathway, _ = await desk.find(who, pathway_id)
-    seen = await seen_version(request)
+    seen = seen_version(values)
     if seen != pathway.version:
         return _page(request, desk, who, form, pathway, values, status=409, seen=seen)
     try:
@@ -76,7 +77,7 @@ def _page(
     who: Principal,
     form: Form,
     pathway: Pathway,
-    values: Values,
+    values: Fields,
     errors: Errors | None = None,
     status: int = 200,
     seen: int | None = None,
@@ -92,8 +93,8 @@ def _page(
         pathway=pathway,
         shown=views.detail(desk, pathway),
         definition=desk.definition(pathway),
-        values=Texts(values),
-        errors=Texts({field: words.say(message) for field, message in (errors or {}).items()}),
+        values=values,
+        errors=Fields({field: words.say(message) for field, message in (errors or {}).items()}),
         fits=_fits(form, pathway),
         conflict=seen is not None,
         news=views.lines(pathway, seen or 0) if seen is not None else [],

@@ -1,35 +1,23 @@
 """The plain forms of the pages: what they ask, what they start with, and the command that they become."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
 
+from polku_events.refusals import Wrong
 from polku_pathway.commands import Amend, AnyCommand, ChangeStage, End, Reopen, Start
 from polku_pathway.desk import Desk
 from polku_pathway.model.pathway import Pathway
-from polku_pathway.model.refusals import Wrong
 from polku_pathway.texts import WRONG
+from polku_web.forms import Fields, said
 from polku_web.i18n import Message, msg
 
-
-class Texts(dict[str, str]):
-    """Text by field name; a field that nothing is known of is empty."""
-
-    def __missing__(self, name: str) -> str:
-        return ""
-
-
-Values = dict[str, str]
 Errors = dict[str, Message]
 
 CORRECTION = "correction_reason"
 """Exit data have a `reason` of their own, so a form calls the reason of the correction this."""
-
-FINNISH_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -44,17 +32,17 @@ class Form:
     initial: Callable[[Desk, Pathway], Mapping[str, object]]
     part: str = ""
 
-    def values(self, desk: Desk, pathway: Pathway) -> Values:
+    def values(self, desk: Desk, pathway: Pathway) -> Fields:
         """What the fields hold before anybody has typed, as text."""
-        return {name: _text(value) for name, value in self.initial(desk, pathway).items()}
+        return Fields({name: _text(value) for name, value in self.initial(desk, pathway).items()})
 
-    def read(self, values: Values) -> AnyCommand:
+    def read(self, values: Fields) -> AnyCommand:
         """The command that the fields say. Raises ValidationError; see `faults`."""
-        said: dict[str, Any] = {name: _iso(value) for name, value in values.items() if value}
+        told: dict[str, Any] = dict(said(values, "version"))
         if self.part:
-            reason = said.pop(CORRECTION, None)
-            said = {self.part: said, **({} if reason is None else {"reason": reason})}
-        command: AnyCommand = self.shape.model_validate(said)  # type: ignore[assignment]
+            reason = told.pop(CORRECTION, None)
+            told = {self.part: told, **({} if reason is None else {"reason": reason})}
+        command: AnyCommand = self.shape.model_validate(told)  # type: ignore[assignment]
         return command
 
     def errors(self, wrong: tuple[Wrong, ...]) -> Errors:
@@ -75,32 +63,10 @@ def faults(error: ValidationError) -> tuple[Wrong, ...]:
     )
 
 
-async def typed(request: Request) -> Values:
-    """The form's fields as they were typed, without spaces around; files and the token are nothing to us."""
-    form = await request.form()
-    return {
-        name: value.strip()
-        for name, value in form.items()
-        if isinstance(value, str) and name not in ("csrf", "version")
-    }
-
-
-async def seen_version(request: Request) -> int:
-    """The version that the form was made from; 0, which no pathway has, when the field was tampered with."""
-    value = (await request.form()).get("version")
-    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII) else 0
-
-
 def _code(kind: str) -> str:
     if kind == "missing":
         return "needed"
     return "not-a-day" if kind.startswith("date") else "not-valid"
-
-
-def _iso(value: str) -> str:
-    """Browsers send a day as 2026-03-05; where there is no picker, people type 5.3.2026."""
-    found = FINNISH_DAY.fullmatch(value)
-    return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else value
 
 
 def _text(value: object) -> str:

@@ -7,16 +7,17 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from polku_events.refusals import Refused
 from polku_pathway import queries, views
 from polku_pathway.api import AtDesk, Reader
 from polku_pathway.desk import Desk
-from polku_pathway.forms import FORMS, Texts, forms_of, typed
-from polku_pathway.model.refusals import Refused
+from polku_pathway.forms import FORMS, forms_of
 from polku_pathway.repository import Wanted
 from polku_pathway.texts import WRONG
 from polku_pathway.words import Words
 from polku_runtime.access import Principal
 from polku_web.doors import staff
+from polku_web.forms import Fields, typed
 from polku_web.i18n import Message, msg
 from polku_web.pages import fragment_or_page, render
 from polku_web.paging import Window
@@ -134,8 +135,8 @@ async def _list(
         "here_after": asked.get("after"),
         "next_page": found.next,
         "errors": errors or {},
-        "errors_said": Texts({field: words.say(message) for field, message in (errors or {}).items()}),
-        "values": Texts(values or {}),
+        "errors_said": Fields({field: words.say(message) for field, message in (errors or {}).items()}),
+        "values": Fields(values or {}),
     }
 
 

@@ -14,9 +14,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from polku_events import EventData
+from polku_events.refusals import Refused
 from polku_pathway.catalogue import Catalogue
 from polku_pathway.model.pathway import Pathway
-from polku_pathway.model.refusals import Refused
 from polku_pathway.model.rules import missing
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import Aggregates

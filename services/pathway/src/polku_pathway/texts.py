@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from polku_pathway.model.refusals import Refused
+from polku_events.refusals import Refused
 from polku_web.i18n import Message, msg
-from polku_web.problems import Error, Problem
+from polku_web.problems import Problem, from_refused
 
 FIELDS: Mapping[str, Message] = {
     "started_on": msg("Start day"),
@@ -78,7 +78,4 @@ KINDS: Mapping[str, Message] = {
 
 def as_problem(refused: Refused) -> Problem:
     """422 with a pointer per field, or 409 when the pathway's state stands in the way."""
-    if refused.code == "invalid":
-        errors = [Error(f"/{wrong.field}", wrong.code, WRONG[wrong.code]) for wrong in refused.wrong]
-        return Problem(422, "invalid", errors=errors)
-    return Problem(409, "wrong-state", REFUSED[refused.code], more={"refusal": refused.code})
+    return from_refused(refused, WRONG, REFUSED)

@@ -20,8 +20,8 @@ from polku_events.pathway import (
     ReferralDetached,
 )
 from polku_events.referral import ReferralAccepted, ReferralWithdrawn
+from polku_events.refusals import Refused, Wrong, refuse_if
 from polku_pathway.model.definition import Definition
-from polku_pathway.model.refusals import Refused, Wrong, refuse_if
 from polku_pathway.model.rules import Rules, day_faults, entry_faults, exit_faults, reason_faults
 from polku_pathway.model.timeline import Act, Line, differences, line
 

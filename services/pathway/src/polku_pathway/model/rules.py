@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from polku_events.pathway import Entry, Exit
+from polku_events.refusals import Wrong
 from polku_pathway.model.codes import CodeLists
 from polku_pathway.model.definition import Definition
-from polku_pathway.model.refusals import Wrong
 
 RESULT_WINDOW = timedelta(days=28)
 """A result counts when it is reached within four weeks after leaving (ESF+ common indicators)."""
