@@ -4,7 +4,6 @@ Each referral by itself: a crash between the two leaves at most a person without
 next try. As a whole: one transaction holds the persons and the referrals (docs/decisions/0022).
 """
 
-import asyncio
 import unicodedata
 from collections.abc import Sequence
 
@@ -29,7 +28,7 @@ from polku_web.formats import local_day
 AT_ONCE = 16
 """Of one round: a new person's key is a write and a read of its own, and a round of them must end in time."""
 SEALED_AT_A_TIME = 25
-"""Of a whole: what is sealed with a key at hand waits for nothing, and others must get a turn."""
+"""Of a whole: what is sealed with keys at hand waits for nothing, and others must get a turn."""
 TRIES = 5
 
 
@@ -81,11 +80,10 @@ class Keeper:
         missing = {name: one for name, one in zip(names, fresh, strict=True) if name not in known}
         persons = await together(self._new_person, list(missing.items()), AT_ONCE)
         known |= {name: new for name, (new, _) in zip(missing, persons, strict=True)}
+        whose = [(one, known[name]) for one, name in zip(fresh, names, strict=True)]
         made: list[tuple[Result, Document | None]] = []
-        for one, name in zip(fresh, names, strict=True):
-            if len(made) % SEALED_AT_A_TIME == 0:
-                await asyncio.sleep(0)
-            made.append(await self._referral((one, known[name])))
+        for begin in range(0, len(whose), SEALED_AT_A_TIME):
+            made += await together(self._referral, whose[begin : begin + SEALED_AT_A_TIME], AT_ONCE)
         rows = [row for _, row in made if row is not None]
         if len(rows) == len(made) and not await self.repository.add_whole([row for _, row in persons], rows):
             return None
