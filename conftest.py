@@ -8,8 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 - a folder of its own is made in it
+# The same examples in every run, and no verdict by the clock of a busy machine.
+settings.register_profile("polku", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("polku")
+
 pytest_plugins = ["polku_runtime.testing.fixtures"]
 
 

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
+from polku_referral import audit, intake
 from polku_referral.app import create_api
 from polku_referral.batch.jobs import Jobs
 from polku_referral.batch.jobs_store import JobStore
@@ -36,6 +37,13 @@ __all__ = ["Person", "SignIn", "event", "form_of"]
 
 ALL_SCOPES = ("referrals:write", "referrals:read")
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round waits long for MongoDB here, as `database_seconds` does: a busy machine is no outage."""
+    monkeypatch.setattr(intake, "ROUND_SECONDS", 30)
+    monkeypatch.setattr(audit, "SECONDS", 30)
 
 
 @pytest.fixture

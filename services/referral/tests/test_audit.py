@@ -21,6 +21,12 @@ WHO = Principal(kind="staff", id="staff-1", roles=frozenset({"coordinator"}))
 
 
 @pytest.fixture
+def reusable() -> bool:
+    """Collections that refuse everything are made here."""
+    return False
+
+
+@pytest.fixture
 async def audit(mongo_client: Client, settings: Settings, effects: Effects) -> Audit:
     return Audit(database(mongo_client, settings, "referral"), effects)
 
