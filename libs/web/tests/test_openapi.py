@@ -1,5 +1,6 @@
 """What the OpenAPI document derives from the code, and how a caller hears that an address will go."""
 
+import re
 from datetime import date
 from typing import Annotated
 
@@ -76,3 +77,18 @@ def test_the_document_says_who_may_call_and_what_may_come(demo: FastAPI) -> None
 def test_notice_is_a_year() -> None:
     with pytest.raises(ValueError, match="a year"):
         deprecated(date(2027, 1, 1), sunset=date(2027, 6, 1), see="/demo/api/v1/new")
+
+
+async def test_the_reader_asks_nobody_else(demo_settings: Settings) -> None:
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        (demo_settings.static_dir / "vendor" / name).write_text("/* reader */")
+    app = create_app("demo", demo_settings, routers=[], door=CardboardDoor(), package="polku_web")
+    async with app.router.lifespan_context(app), AsyncClient(transport=ASGITransport(app), base_url=ORIGIN) as http:
+        answer = await http.get("/demo/api/v1/docs")
+    addresses = re.findall(r'(?:src|href|data-address)="([^"#]+)"', answer.text)
+    assert any("swagger-ui-bundle" in address for address in addresses)
+    assert [address for address in addresses if not re.match("/(?!/)|[?]", address)] == []
+    assert (
+        "default-src 'none'" in (policy := answer.headers["content-security-policy"]) or "default-src 'self'" in policy
+    )
+    assert "http" not in policy
