@@ -71,6 +71,7 @@ def until(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 
 def test_status_tells_of_each_child_and_service(running: Edition) -> None:
+    until(lambda: all(one["lag"] == 0 for one in running.status()["services"]))  # a busy machine may not answer in time
     said = running.status()
     assert said["phase"] == "ready"
     assert [child["name"] for child in said["children"]] == list(CHILDREN)

@@ -11,6 +11,7 @@ from polku_embedded.ports import listens
 from polku_embedded.tools import java
 
 HEAP = "-Xmx256m"
+CONFIG = "server.properties"
 
 
 def properties(data: Path, port: int, controller_port: int) -> str:
@@ -61,10 +62,15 @@ def command(jars: Path, main: str, *arguments: str) -> list[str]:
     ]
 
 
-def prepare(jars: Path, data: Path, port: int, controller_port: int) -> list[str]:
-    """Writes the configuration, formats the storage if it is new, and answers the command that starts it."""
+def start(jars: Path, data: Path) -> list[str]:
+    """The command that starts the node which `prepare` has prepared."""
+    return command(jars, "kafka.Kafka", str(data / CONFIG))
+
+
+def prepare(jars: Path, data: Path, port: int, controller_port: int) -> None:
+    """Writes the configuration and formats the storage if it is new. Raises Trouble in one line."""
     data.mkdir(parents=True, exist_ok=True)
-    config = data / "server.properties"
+    config = data / CONFIG
     config.write_text(properties(data, port, controller_port), "utf-8")
     if not (data / "log" / "meta.properties").exists():
         format_storage = command(
@@ -74,7 +80,6 @@ def prepare(jars: Path, data: Path, port: int, controller_port: int) -> list[str
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise Trouble(f"Kafka's storage in {data} could not be formatted: {lines[0] if lines else ''}")
-    return command(jars, "kafka.Kafka", str(config))
 
 
 async def answers(port: int) -> bool:

@@ -30,8 +30,9 @@ STOP_S = 10.0
 def kafka(folder: Path) -> Iterator[str]:
     """A broker with its data in `folder`; gives `host:port`."""
     port = free_port()
-    start = kafka_node.prepare(kafka_jars(), folder, port, free_port())
-    with running(start, folder / "kafka.out", lambda: kafka_node.answers(port)):
+    jars = kafka_jars()
+    kafka_node.prepare(jars, folder, port, free_port())
+    with running(kafka_node.start(jars, folder), folder / "kafka.out", lambda: kafka_node.answers(port)):
         yield f"127.0.0.1:{port}"
 
 

@@ -1,4 +1,4 @@
-"""`polku up`: Kafka, mongod, one web process and one worker process, started in order and kept running."""
+"""`polku up`: Kafka, mongod, the web and the worker, each started when what it needs is there, and kept running."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,8 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import httpx
 
@@ -36,21 +38,23 @@ async def up(folder: DataFolder, say: Say) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    servers, ours = _children(folder, ports, say)
-    children = [*servers, *ours]
+    jars = kafka_jars()
+    children = _children(folder, jars, ports, say)
+    servers = children[:2]
     watching = asyncio.create_task(_watch(folder, children, ports, say))
     simulating = asyncio.create_task(_simulate(folder, children, ports, say))
     try:
         began = time.monotonic()
-        starting = asyncio.create_task(_start(servers, ours, ports, say))
+        prepare = partial(kafka.prepare, jars, folder.path / "kafka", ports.kafka, ports.controller)
+        starting = asyncio.create_task(_start(children[:4], prepare, ports, say))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            if wrong := starting.result():
-                raise Trouble(wrong)
+            starting.result()
             say(f"ready after {time.monotonic() - began:.1f} s: http://127.0.0.1:{ports.web}")
             await stop.wait()
         starting.cancel()
+        await asyncio.wait([starting])
         say("stopping")
     finally:
         watching.cancel()
@@ -74,29 +78,24 @@ def check_settings(environment: Mapping[str, str]) -> None:
         load(kind)
 
 
-def _children(folder: DataFolder, ports: Ports, say: Say) -> tuple[list[Child], list[Child]]:
+def _children(folder: DataFolder, jars: Path, ports: Ports, say: Say) -> list[Child]:
+    """The two servers, then the two processes of ours."""
     environment = {**os.environ, **folder.environment(ports)}
     # Compiled modules are kept wherever they may be: they halve the time until web and worker answer.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    jars = kafka_jars()
 
     def child(name: str, command: list[str], answers: Callable[[], Awaitable[bool]], stop_s: float) -> Child:
         return Child(name, command, answers=answers, environment=environment, logs=folder.logs, stop_s=stop_s, say=say)
 
-    broker = kafka.prepare(jars, folder.path / "kafka", ports.kafka, ports.controller)
+    broker = kafka.start(jars, folder.path / "kafka")
     database = mongodb.command(folder.path / "mongodb", ports.mongo)
-    return (
-        [
-            child("kafka", broker, lambda: kafka.answers(ports.kafka), STOP_SERVERS_S),
-            child("mongod", database, lambda: mongodb.answers(ports.mongo), STOP_SERVERS_S),
-        ],
-        [
-            child("web", [sys.executable, "-m", "polku_embedded.web"], lambda: healthy(ports.web), STOP_OURS_S),
-            child(
-                "worker", [sys.executable, "-m", "polku_embedded.worker"], lambda: healthy(ports.worker), STOP_OURS_S
-            ),
-        ],
-    )
+    web, worker = ([sys.executable, "-m", f"polku_embedded.{name}"] for name in ("web", "worker"))
+    return [
+        child("kafka", broker, lambda: kafka.answers(ports.kafka), STOP_SERVERS_S),
+        child("mongod", database, lambda: mongodb.answers(ports.mongo), STOP_SERVERS_S),
+        child("web", web, lambda: healthy(ports.web), STOP_OURS_S),
+        child("worker", worker, lambda: healthy(ports.worker), STOP_OURS_S),
+    ]
 
 
 async def _simulate(folder: DataFolder, children: list[Child], ports: Ports, say: Say) -> None:
@@ -121,36 +120,49 @@ async def _simulate(folder: DataFolder, children: list[Child], ports: Ports, say
     life.ready = True
 
 
-async def _start(servers: list[Child], ours: list[Child], ports: Ports, say: Say) -> str | None:
-    """Starts group after group; a sentence when something does not come up."""
-    for group in (servers, ours):
-        if group is ours:
-            wrong = await _topics(ports, say)
-            if wrong:
-                return wrong
-        for one in group:
-            await one.start()
-        waiting = {asyncio.create_task(one.until_ready(READY_S), name=one.name) for one in group}
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for answered in done:
-                if wrong := answered.result():
-                    return wrong
-                say(f"{answered.get_name()} is ready")
-    return None
+async def _start(children: list[Child], prepare: Callable[[], None], ports: Ports, say: Say) -> None:
+    """Starts each as soon as what it needs is there. Raises Trouble for the first that does not come up."""
+    kafka_node, mongod, web, worker = children
+    kept = asyncio.Event()
+
+    async def come_up(one: Child) -> None:
+        await one.start()
+        if wrong := await one.until_ready(READY_S):
+            raise Trouble(wrong)
+        say(f"{one.name} is ready")
+
+    async def database_and_web() -> None:
+        await come_up(mongod)
+        kept.set()
+        await come_up(web)
+
+    async def broker_and_worker() -> None:
+        await asyncio.to_thread(prepare)
+        await come_up(kafka_node)
+        await _topics(ports, say)
+        await kept.wait()
+        await come_up(worker)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(database_and_web())
+            group.create_task(broker_and_worker())
+    except ExceptionGroup as wrong:
+        raise wrong.exceptions[0] from None
 
 
-async def _topics(ports: Ports, say: Say) -> str | None:
+async def _topics(ports: Ports, say: Say) -> None:
     namespace = os.environ.get("POLKU_NAMESPACE", "polku")
     try:
         applied = await topics.apply(f"127.0.0.1:{ports.kafka}", namespace, topics.read(TOPICS_FILE), single_node=True)
     except Exception as error:
         if not is_infrastructure(error):
             raise
-        return f"the topics could not be made ({name_of(error)})"
+        raise Trouble(f"the topics could not be made ({name_of(error)})") from None
     for line in applied.drift:
         say(f"topic differs from the file: {line}")
-    return f"the topics differ from {TOPICS_FILE}" if applied.drift else None
+    if applied.drift:
+        raise Trouble(f"the topics differ from {TOPICS_FILE}")
 
 
 async def healthy(port: int) -> bool:
