@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -55,14 +56,14 @@ def seed(folder: DataFolder, base_url: str) -> None:
 
 def links() -> list[dict[str, str]]:
     """A fresh one-time link for each role, with what it shows."""
-    return [
-        {
-            "role": role,
-            "sees": SEES[role],
-            "link": seeds.invite(login, name, role, organisation, programme=programme)["link"],
-        }
-        for login, name, role, organisation, programme in seeds.PEOPLE
-    ]
+
+    def of(one: tuple[str, str, str, str | None, bool]) -> dict[str, str]:
+        login, name, role, organisation, programme = one
+        link = seeds.invite(login, name, role, organisation, programme=programme)["link"]
+        return {"role": role, "sees": SEES[role], "link": link}
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(of, seeds.PEOPLE))
 
 
 async def _first_sign_in(base_url: str, link: str, password: str) -> None:
