@@ -1,5 +1,6 @@
 """Every page as the people see it: accessible in every language and scheme, fits a phone, no fault in the console."""
 
+import asyncio
 from functools import cache
 
 import pytest
@@ -138,12 +139,14 @@ async def test_a_link_for_a_first_sign_in_is_accessible(desks: Desks, installati
 
 
 async def _faults(desks: Desks, addresses: list[tuple[str, str]], lang: str, scheme: str) -> list[str]:
-    found: list[str] = []
-    looks = {}
-    for role, address in addresses:
-        if role not in looks:
-            looks[role] = Look(await (await desks.context(role, lang=lang, scheme=scheme)).new_page())
-        found += await looks[role].faults(address, lang)
-    for look in looks.values():
-        await look.page.context.close()
-    return found
+    """Every role looks at its pages in a browser of its own, side by side: the browser has a process for each."""
+
+    async def of(role: str) -> list[str]:
+        context = await desks.context(role, lang=lang, scheme=scheme)
+        look = Look(await context.new_page())
+        found = [await look.faults(address, lang) for whose, address in addresses if whose == role]
+        await context.close()
+        return [fault for faults in found for fault in faults]
+
+    roles = dict.fromkeys(role for role, _ in addresses)
+    return [fault for found in await asyncio.gather(*(of(role) for role in roles)) for fault in found]
