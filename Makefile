@@ -28,10 +28,13 @@ check: setup ## lint, types, import rules, contracts and translations; no server
 	@$(PYTHON) -m polku_events check
 	@$(PYTHON) -m polku_web.catalogues check
 
-test:
+test: ## the many quick tests on two cores, then whole installations one at a time, also when a quick one failed
 	@$(SETUP) --tests
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest -q -m "not slow"
+	@failed=0; \
+	.venv/bin/pytest -q -m "not slow" -n 2 --dist loadfile libs services || failed=1; \
+	.venv/bin/pytest -q -m "not slow" deploy tests || failed=1; \
+	exit $$failed
 
 bench: setup ## the figures of the README, as a table and as build/bench.json
 	@$(PYTHON) -m bench
