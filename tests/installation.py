@@ -81,9 +81,9 @@ def started(data: Path, **settings: str) -> Iterator[Installation]:
         **settings,
     }
     installation = Installation(f"http://127.0.0.1:{port}", data, environment)
-    started = installation.polku("up", "--detach")
-    assert started.returncode == 0, started.stderr
     try:
+        started = installation.polku("up", "--detach")
+        assert started.returncode == 0, started.stderr
         yield installation
     finally:
         stopped = installation.polku("down")
