@@ -8,22 +8,16 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
-from jsonschema import Draft202012Validator
 
 from polku_referral.model.referral import SENDER_COMMANDS
 from polku_web.docs import description
-from polku_web.openapi import MACHINE, key_of, operations, read_told
+from polku_web.openapi import MACHINE, operations
 from polku_web.problems import MEDIA_TYPE, catalogue
+from polku_web.testing.documents import at, by_id, example_of, faults_of, problems_of
 
 from .conftest import Sender
-from .material import API
 
 GUIDE = Path(__file__).parents[3] / "docs" / "integrating.md"
-TOLD = read_told("polku_referral")
-NO_OPERATIONS = (f"{API}/openapi.json", f"{API}/docs")
-"""Addresses of the API that describe it."""
-Operation = tuple[str, str, dict[str, Any]]
 
 
 @pytest.fixture
@@ -31,68 +25,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     return description(app, "referral", "polku_referral")
 
 
-def test_every_route_of_the_api_is_an_operation_and_every_operation_is_told(
-    app: FastAPI, document: dict[str, Any]
-) -> None:
+def test_the_document_is_whole(app: FastAPI) -> None:
     """A new route fails here until `data/openapi.yaml` tells of it."""
-    routes = {
-        (route.path_format, method)
-        for route in iter_route_contexts(app.routes)
-        for method in route.methods or ()
-        if re.search(r"/api/|/oauth/|/\.well-known/", route.path or "") and route.path not in NO_OPERATIONS
-    }
-    described = {(path, method) for path, method, _ in operations(document)}
-    assert described == {(path, method) for path, method in routes if method != "HEAD"}
-    assert {key_of("referral", path, method) for path, method in described} == TOLD["operations"].keys()
-
-
-def test_every_operation_is_whole(document: dict[str, Any]) -> None:
-    missing = [
-        f"{method} {path}: {fault}" for path, method, operation in operations(document) for fault in faults(operation)
-    ]
-    assert missing == []
-    ids = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(ids) == len(set(ids))
-    assert all(re.fullmatch(r"[a-z][A-Za-z]{3,39}", name) for name in ids)
-
-
-def faults(operation: dict[str, Any]) -> Iterator[str]:
-    if not 10 <= len(operation["summary"]) <= 120:
-        yield "summary"
-    if not operation.get("tags"):
-        yield "tags"
-    body = operation.get("requestBody", {"content": {}})
-    if any("example" not in content for content in body["content"].values()):
-        yield "example of the request"
-    for status, response in operation["responses"].items():
-        for media, content in response.get("content", {}).items():
-            if media == MEDIA_TYPE and not content["examples"]:
-                yield f"problems of {status}"
-            elif media != MEDIA_TYPE and "example" not in content:
-                yield f"example of {status}"
-    codes = {code for codes in problems_of(operation).values() for code in codes}
-    if not codes >= {"malformed", "internal", "unavailable"}:
-        yield "problems"
-
-
-def problems_of(operation: dict[str, Any]) -> dict[str, list[str]]:
-    contents = {
-        status: response.get("content", {}).get(MEDIA_TYPE) for status, response in operation["responses"].items()
-    }
-    return {status: list(content["examples"]) for status, content in contents.items() if content}
-
-
-def test_examples_are_of_their_schema(document: dict[str, Any]) -> None:
-    wrong = []
-    for path, method, operation in operations(document):
-        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
-        for content in (content for body in bodies for content in body.get("content", {}).values()):
-            examples = [content["example"]] if "example" in content else []
-            examples += [at(document, one["$ref"])["value"] for one in content.get("examples", {}).values()]
-            validator = Draft202012Validator({**content["schema"], "components": document["components"]})
-            found = [error.message for example in examples for error in validator.iter_errors(example)]
-            wrong += [f"{method} {path}: {message[:120]}" for message in found]
-    assert wrong == []
+    assert faults_of(app, "referral") == []
 
 
 def test_examples_offer_what_their_state_allows(document: dict[str, Any]) -> None:
@@ -109,31 +44,10 @@ def test_examples_offer_what_their_state_allows(document: dict[str, Any]) -> Non
     assert [set(one["links"]) for one in shown] == [{"self", *one["commands"]} for one in shown]
 
 
-def at(document: dict[str, Any], reference: str) -> Any:
-    """What a reference within the document leads to."""
-    found: Any = document
-    for part in reference.removeprefix("#/").split("/"):
-        found = found[part.replace("~1", "/").replace("~0", "~")]
-    return found
-
-
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    references = set(re.findall(r"'\$ref': '(#/[^']+)'", str(document)))
-    assert {reference.split("/")[2] for reference in references} >= {"schemas", "examples", "headers", "links"}
-    for reference in references:
-        at(document, reference)
-    by_id = {operation["operationId"]: operation for _, _, operation in operations(document)}
-    for name, link in document["components"]["links"].items():
-        parameters = by_id[link["operationId"]]["parameters"]
-        known = {at(document, p["$ref"])["name"] if "$ref" in p else p["name"] for p in parameters}
-        assert link["parameters"].keys() <= known, name
-
-
 async def test_each_problem_has_its_page(document: dict[str, Any], browser: Callable[..., httpx.AsyncClient]) -> None:
     shown = {
         code for _, _, operation in operations(document) for codes in problems_of(operation).values() for code in codes
     }
-    assert shown <= catalogue().keys()
     http = browser()
     for code in shown:
         example = document["components"]["examples"][code]["value"]
@@ -159,37 +73,35 @@ def test_the_guide_tells_what_to_do_about_each_problem(document: dict[str, Any])
 
 
 def test_who_may_call_is_told(document: dict[str, Any]) -> None:
-    by_id = {operation["operationId"]: operation for _, _, operation in operations(document)}
-    assert by_id["receiveReferral"]["security"] == [{"clientCredentials": ["referrals:write"]}]
-    assert by_id["acceptReferral"]["security"] == [{"session": [], "csrf": []}]
-    assert by_id["getReferral"]["security"] == [{"clientCredentials": ["referrals:read"]}, {"session": []}]
-    assert by_id["getToken"]["security"] == []
+    named = by_id(document)
+    assert named["receiveReferral"]["security"] == [{"clientCredentials": ["referrals:write"]}]
+    assert named["acceptReferral"]["security"] == [{"session": [], "csrf": []}]
+    assert named["getReferral"]["security"] == [{"clientCredentials": ["referrals:read"]}, {"session": []}]
+    assert named["getToken"]["security"] == []
     flow = document["components"]["securitySchemes"]["clientCredentials"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == "/referral/oauth/token"
-    used = {scope for op in by_id.values() for way in op["security"] for scope in way.get("clientCredentials", ())}
+    used = {scope for op in named.values() for way in op["security"] for scope in way.get("clientCredentials", ())}
     assert used <= flow["scopes"].keys()
 
 
 def test_versions_and_limits_are_told(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
-        takes_version = {"$ref": "#/components/parameters/IfMatch"} in operation.get("parameters", ())
-        assert takes_version == ("428" in operation["responses"]), operation["operationId"]
         for status in ("429", "503"):
             if status in operation["responses"]:
                 assert "Retry-After" in operation["responses"][status]["headers"]
-    by_id = {operation["operationId"]: operation for _, _, operation in operations(document)}
-    assert by_id["receiveReferral"]["responses"]["201"]["headers"].keys() == {
+    named = by_id(document)
+    assert named["receiveReferral"]["responses"]["201"]["headers"].keys() == {
         "RateLimit", "RateLimit-Policy", "Location", "ETag",
     }  # fmt: skip
-    assert {"withdrawReferral", "getReferral"} <= by_id["receiveReferral"]["responses"]["201"]["links"].keys()
+    assert {"withdrawReferral", "getReferral"} <= named["receiveReferral"]["responses"]["201"]["links"].keys()
 
 
 async def test_the_example_is_taken_in(document: dict[str, Any], sender: Sender) -> None:
     """The running service agrees with the example of a referral; the answer has what its own example has."""
-    posted = document["paths"][f"{API}/referrals"]["post"]
-    answer = await sender.post(posted["requestBody"]["content"]["application/json"]["example"])
+    posted = by_id(document)["receiveReferral"]
+    answer = await sender.post(example_of(posted))
     assert answer.status_code == 201
-    example = posted["responses"]["201"]["content"]["application/json"]["example"]
+    example = example_of(posted, 201)
     assert example.keys() <= answer.json().keys()
     assert {name: answer.json()[name] for name in ("state", "version", "commands", "answer_due")} == {
         name: example[name] for name in ("state", "version", "commands", "answer_due")
@@ -230,12 +142,12 @@ def test_a_generated_client_is_usable(document: dict[str, Any]) -> None:
     assert "enum" not in shown["state"]  # one that is added must break nobody
     assert "withdrawal-requested" in shown["state"]["x-extensible-enum"]
     assert "title" not in shown["state"]
-    by_id = {operation["operationId"]: operation for _, _, operation in operations(document)}
-    lost = by_id["withdrawReferral"]["responses"]["409"]["content"][MEDIA_TYPE]["schema"]
+    named = by_id(document)
+    lost = named["withdrawReferral"]["responses"]["409"]["content"][MEDIA_TYPE]["schema"]
     assert lost["allOf"][1]["properties"]["present"] == {"$ref": "#/components/schemas/ReferralOut"}
-    state = next(one for one in by_id["listReferrals"]["parameters"] if one["name"] == "state")
+    state = next(one for one in named["listReferrals"]["parameters"] if one["name"] == "state")
     assert (state["schema"]["type"], "late" in state["schema"]["enum"]) == ("string", True)
-    form = by_id["getToken"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    form = named["getToken"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
     assert form == {"$ref": "#/components/schemas/GetTokenForm"}
 
 

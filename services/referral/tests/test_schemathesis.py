@@ -4,24 +4,19 @@ Examples, edges of every schema, random requests, and walks along the document's
 status, header or body that the document does not tell, nor may a wrong request pass.
 """
 
-import asyncio
 import itertools
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import schemathesis
-import uvicorn
 from fastapi import FastAPI
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import Status, events, from_schema
-from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.engine import Status
 
 from polku_referral.settings import ReferralSettings
 from polku_web.docs import description
 from polku_web.openapi import MACHINE, operations
+from polku_web.testing.conformance import BUSY, ask, name_of, served
 
 from .conftest import Sender
 from .material import API, TOWN, body
@@ -36,8 +31,6 @@ WALKED = {
     ("registerWebhook", "getWebhook"),
 }
 """Links that every run must have gone: without them the walk has shown nothing."""
-BUSY = "503"
-"""The database did not answer in time: documented, and no fault of the service on a machine with much to do."""
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SEED = 20261124
 EXAMPLES, WALKS, STEPS = 10, 25, 30
@@ -52,15 +45,8 @@ def referral_settings(referral_settings: ReferralSettings) -> ReferralSettings:
 
 @pytest.fixture
 async def origin(app: FastAPI, unused_tcp_port: int) -> AsyncIterator[str]:
-    """The app on a port of its own: as a stranger meets it, with everything that uvicorn does before."""
-    config = uvicorn.Config(app, port=unused_tcp_port, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{unused_tcp_port}"
-    server.should_exit = True
-    await running
+    async with served(app, unused_tcp_port) as address:
+        yield address
 
 
 def machine_part(app: FastAPI) -> dict[str, Any]:
@@ -117,52 +103,6 @@ PLAYED = {
 }
 
 
-@dataclass
-class Told:
-    """phases: those that ran to their end. walked: how often each link was gone."""
-
-    phases: dict[str, Status] = field(default_factory=dict)
-    cases: Counter[str] = field(default_factory=Counter)
-    walked: Counter[tuple[str, str]] = field(default_factory=Counter)
-    failures: dict[str, str] = field(default_factory=dict)
-
-
-def run(schema: Any) -> Told:
-    """The whole run, in a thread of its own: the service answers in the test's loop meanwhile."""
-    told = Told()
-    for event in from_schema(schema).execute():
-        if isinstance(event, events.PhaseFinished):
-            told.phases[event.phase.name.value] = event.status
-        elif isinstance(event, events.ScenarioFinished):
-            told.cases[event.phase.value] += len(event.recorder.cases)
-            look(event.recorder, told)
-        elif isinstance(event, events.NonFatalError | events.FatalError):
-            told.failures[f"{getattr(event, 'label', '')}: error"] = repr(getattr(event, "value", event))[:600]
-    return told
-
-
-def name_of(case: Any) -> str:
-    name: str = case.operation.definition.raw["operationId"]
-    return name
-
-
-def look(recorder: ScenarioRecorder, told: Told) -> None:
-    for node in recorder.cases.values():
-        if node.transition is not None and node.is_transition_applied:
-            told.walked[name_of(recorder.cases[node.transition.parent_id].value), name_of(node.value)] += 1
-    for case_id, checks in recorder.checks.items():
-        for check in checks:
-            if check.status == Status.FAILURE and check.failure_info is not None:
-                failure = check.failure_info.failure
-                answer = recorder.find_response(case_id=case_id)
-                label = recorder.cases[case_id].value.operation.label
-                status = answer.status_code if answer is not None else "-"
-                told.failures.setdefault(
-                    f"{label}: {check.name}: {failure.title} ({status})",
-                    f"{failure.message[:300]}\n{check.failure_info.code_sample[:400]}",
-                )
-
-
 @schemathesis.serializer("application/x-ndjson")
 def as_lines(context: Any, value: Any) -> bytes:
     del context
@@ -204,14 +144,8 @@ async def config(origin: str, enrol: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-async def told_by(document: dict[str, Any], config: dict[str, Any]) -> Told:
-    schema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(config))
-    schema.hook("map_case")(sensible)
-    return await asyncio.to_thread(run, schema)
-
-
 async def test_the_service_is_what_its_document_says(app: FastAPI, config: dict[str, Any]) -> None:
-    told = await told_by(machine_part(app), config)
+    told = await ask(machine_part(app), config, sensible)
     assert not told.failures, "\n".join(f"{name}\n{more}" for name, more in told.failures.items())
     for phase in ("examples", "coverage", "fuzzing", "stateful"):
         assert (told.phases[phase], told.cases[phase] > 0) == (Status.SUCCESS, True), phase
@@ -224,6 +158,6 @@ async def test_a_document_that_says_something_else_is_found_out(app: FastAPI, co
     document["components"]["schemas"]["ReferralOut"]["properties"]["version"] = {"type": "string"}
     del document["paths"][f"{API}/referrals"]["get"]["responses"]["422"]
     phases = {"stateful": {"enabled": False}, "fuzzing": {"enabled": False}}
-    told = await told_by(document, config | {"phases": phases})
+    told = await ask(document, config | {"phases": phases}, sensible)
     found = {name.split(": ")[1] for name in told.failures}
     assert found == {"response_schema_conformance", "status_code_conformance"}

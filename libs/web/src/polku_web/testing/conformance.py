@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,8 @@ from schemathesis.engine.recorder import ScenarioRecorder
 
 BUSY = "503"
 """The database did not answer in time: documented, and no fault of the service on a machine with much to do."""
+
+Change = Callable[[Any, Any], Any]
 
 
 @dataclass
@@ -48,9 +50,14 @@ async def served(app: FastAPI, port: int) -> AsyncIterator[str]:
         await running
 
 
-async def ask(document: Mapping[str, Any], config: Mapping[str, Any]) -> Told:
-    """The whole run, in a thread of its own: the app answers in the caller's loop meanwhile."""
+async def ask(document: Mapping[str, Any], config: Mapping[str, Any], change: Change | None = None) -> Told:
+    """The whole run, in a thread of its own: the app answers in the caller's loop meanwhile.
+
+    change: of each request before it is sent, told Schemathesis' context and case.
+    """
     schema = schemathesis.openapi.from_dict(dict(document), config=SchemathesisConfig.from_dict(dict(config)))
+    if change is not None:
+        schema.hook("map_case")(change)
     return await asyncio.to_thread(_run, schema)
 
 
@@ -67,14 +74,15 @@ def _run(schema: Any) -> Told:
     return told
 
 
-def _name(case: Any) -> str:
+def name_of(case: Any) -> str:
+    """The operation that a request is for."""
     return str(case.operation.definition.raw["operationId"])
 
 
 def _look(recorder: ScenarioRecorder, told: Told) -> None:
     for node in recorder.cases.values():
         if node.transition is not None and node.is_transition_applied:
-            told.walked[_name(recorder.cases[node.transition.parent_id].value), _name(node.value)] += 1
+            told.walked[name_of(recorder.cases[node.transition.parent_id].value), name_of(node.value)] += 1
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.status == Status.FAILURE and check.failure_info is not None:
