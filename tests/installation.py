@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class Installation:
     def state(self) -> dict[str, Any]:
         said: dict[str, Any] = json.loads((self.data / "state.json").read_text("utf-8"))
         return said
+
+    def restarts(self) -> Counter[str]:
+        """How often the supervisor has started each child again."""
+        return Counter({name: child["restarts"] for name, child in self.state()["children"].items()})
 
     def kill(self, child: str, number: int = signal.SIGKILL) -> None:
         """Sends a signal to a child of the supervisor."""

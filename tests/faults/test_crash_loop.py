@@ -171,7 +171,7 @@ async def crash_loop(data: Path, size: Size) -> None:
             background = [asyncio.create_task(nemesis.run()), asyncio.create_task(witness.run())]
             receipts = await load(size, nemesis, witness, sender, coordinator)
             background[0].cancel()
-            restarts = Counter({name: child["restarts"] for name, child in installation.state()["children"].items()})
+            restarts = installation.restarts()
             await check(installation, manager, receipts, size.seed)
             background[1].cancel()
     assert len(receipts) >= size.referrals

@@ -104,14 +104,10 @@ async def listed(manager: Colleague) -> Counter[str]:
         after = {"after": page["next"]}
 
 
-def restarts(installation: Installation) -> Counter[str]:
-    return Counter({name: child["restarts"] for name, child in installation.state()["children"].items()})
-
-
 async def a_job_survives(installation: Installation, kills: Kills, rows: int, seconds: float) -> None:
     async with installation.sender() as sender, installation.signed_in("manager", "jobs-manager") as manager:
         sender.patience_s = manager.patience_s = seconds
-        counted_before, restarts_before = await counted(manager), restarts(installation)
+        counted_before, restarts_before = await counted(manager), installation.restarts()
         job = await send(sender, rows, "JOB")
         await killed_in_the_middle(installation, sender, job, kills, seconds)
         told = await results(sender, job)
@@ -125,7 +121,7 @@ async def a_job_survives(installation: Installation, kills: Kills, rows: int, se
 
         await until(all_are_counted, seconds)
         killed = Counter(child for children in kills for child in children)
-        assert restarts(installation) - restarts_before >= killed
+        assert installation.restarts() - restarts_before >= killed
 
 
 @pytest.mark.timeout(300)
