@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -109,6 +110,28 @@ async def test_spare_keys_are_ready_and_taken_back(mongo_client: Client, setting
     assert await vault.key() != given
     await vault.close()
     assert await keys.count_documents({}) <= 3  # the two that were given, and one that was just being made
+
+
+async def test_closing_ends_the_making_of_keys_also_when_a_library_keeps_it_to_itself(
+    mongo_client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = Vault(mongo_client, f"{settings.namespace}_vault", MasterKey(SECRET), spare=1)
+    make = vault._encryption.create_data_key
+
+    async def forgetful(provider: str) -> Binary:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.2)
+        return await make(provider)
+
+    monkeypatch.setattr(vault._encryption, "create_data_key", forgetful)
+    await vault.key()
+    await asyncio.sleep(0)
+    filling = vault._filling
+    assert filling is not None
+    await vault.close()
+    await asyncio.wait([filling], timeout=5)
+    assert filling.cancelled()
+    assert vault._spare.empty()
 
 
 @pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), (b"x" * 95, "must hold 96 bytes, not 95")])

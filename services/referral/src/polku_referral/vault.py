@@ -21,8 +21,9 @@ from pymongo.errors import EncryptionError
 from polku_referral.master import MasterKey
 from polku_runtime.mongo import CODEC, Document
 from polku_runtime.trouble import is_infrastructure, name_of
+from polku_runtime.waking import heed_cancellation, pause
 
-FILL_AGAIN_S = 1.0
+FILL_AGAIN_S, END_S = 1.0, 1.0
 CIPHERTEXT, UUID_SUBTYPE = 6, 4
 """BSON's subtypes of what was encrypted, and of a key's id."""
 KEY_ID = slice(1, 17)
@@ -98,6 +99,7 @@ class Vault:
         """Takes back the keys that nobody was given."""
         if self._filling is not None:
             self._filling.cancel()
+            await asyncio.wait([self._filling], timeout=END_S)  # it may wait for room that is made below
         while not self._spare.empty():
             key = self._spare.get_nowait()
             try:
@@ -108,11 +110,12 @@ class Vault:
 
     async def _fill(self) -> None:
         while True:
+            heed_cancellation()
             try:
                 await self._spare.put(await self._encryption.create_data_key("local"))
             except Exception as error:  # noqa: BLE001 - whatever it is, the next person gets a key all the same
                 log.warning("no spare data key", extra={"error": name_of(error)})
-                await asyncio.sleep(FILL_AGAIN_S)
+                await pause(FILL_AGAIN_S)
 
     @asynccontextmanager
     async def _plainly(self, key: Binary | None = None) -> AsyncIterator[None]:
