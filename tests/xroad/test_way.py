@@ -22,6 +22,11 @@ def polled(road: Road, referral_id: str, wanted: str) -> list[dict[str, Any]]:
     return found
 
 
+def about(road: Road, message: str) -> list[str]:
+    """What the rows of a message in the audit trail are about."""
+    return sorted(row["about"] for row in road.rows("audit", action="x-road", **{"message.id": message}))
+
+
 def test_a_referral_in_its_events_back_and_out_again(road: Road) -> None:
     sent = road.send("XR-1")
     assert sent.status_code == 201, sent.text
@@ -71,14 +76,18 @@ def test_the_same_rules_as_at_the_json_door(road: Road) -> None:
 
 def test_many_at_once(road: Road) -> None:
     told = [as_json(f"XR-many-{number}", number) for number in range(3)]
-    answer = road.call("POST", f"{REFERRALS}/batch", sent=told)
+    answer = road.call("POST", f"{REFERRALS}/batch", sent=told, x_road_id="many-0")
     assert answer.status_code == 200, answer.text
-    assert len(road.rows("referrals", external_id={"$regex": "^XR-many"})) == 3
+    kept = road.rows("referrals", external_id={"$regex": "^XR-many"})
+    assert len(kept) == 3
+    # From each referral its message is found.
+    assert about(road, "many-0") == sorted(one["_id"] for one in kept)
     job = road.call("POST", f"{REFERRALS}/batch", sent=told, prefer="respond-async", x_road_id="many-1")
     assert job.status_code == 202
     assert road.call("GET", job.headers["location"]).status_code == 200
-    (row,) = [row for row in road.rows("audit", action="x-road") if row["message"]["id"] == "many-1"]
-    assert job.headers["location"].endswith(row["about"])
+    assert about(road, "many-1") == [job.headers["location"].rpartition("/")[2]]
+    dry = road.call("POST", f"{REFERRALS}/batch?dry_run=true", sent=told, x_road_id="many-2")
+    assert (dry.status_code, about(road, "many-2")) == (200, ["-"])  # it was about no referral: nothing was sent
 
 
 def test_one_connection_carries_the_messages_of_many_members(road: Road) -> None:
@@ -112,11 +121,14 @@ def test_a_file_and_a_dry_run(road: Road) -> None:
     }  # fmt: skip
     names = template.removeprefix("\ufeff").strip().split(";")
     content = "\r\n".join([";".join(names), ";".join(cells.get(name, "") for name in names)]).encode()
-    with road.straight(road.security_server, headers={"x-road-client": TOWN, "content-type": "text/csv"}) as http:
+    headers = {"x-road-client": TOWN, "content-type": "text/csv", "x-road-id": "file-1"}
+    with road.straight(road.security_server, headers=headers) as http:
         for mode, kept in (("check", 0), ("confirm", 1)):
             answer = http.post(f"{REFERRALS}/import?mode={mode}", content=content)
             assert answer.status_code == 200, answer.text
-            assert len(road.rows("referrals", external_id="XR-file")) == kept
+            found = road.rows("referrals", external_id="XR-file")
+            assert len(found) == kept
+    assert about(road, "file-1") == ["-", found[0]["_id"]]  # checked, then sent
     assert road.call("POST", f"{REFERRALS}?dry_run=true", sent=as_json("XR-dry")).status_code == 200
     assert road.rows("referrals", external_id="XR-dry") == []
 

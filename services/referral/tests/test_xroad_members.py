@@ -116,9 +116,9 @@ async def test_a_member_is_let_in_changed_and_shut_out(polku: Callable[..., Any]
     assert await refusal(door, MEMBER) == "x-road-member"
     rows = [row async for row in door.audit.rows.find({"detail": MEMBER}).sort("at")]
     assert [row["action"] for row in rows if row["action"].startswith("x-road-member")] == [
-        "x-road-member-registered",
-        "x-road-member-registered",
-        "x-road-member-removed",
+        "x-road-member-added",
+        "x-road-member-changed",
+        "x-road-member-revoked",
     ]
     listed = await polku("organisation", "xroad", "kajaani")
     assert MEMBER in listed.stdout
@@ -133,13 +133,13 @@ async def test_a_member_of_an_organisation_that_has_left(polku: Callable[..., An
 
 async def test_what_is_wrong_is_said_in_one_line(polku: Callable[..., Any]) -> None:
     command = ("organisation", "xroad")
-    refused(await polku(*command, "kajaani", "FI-TEST/MUN"), "instance/class/code/subsystem")
-    refused(await polku(*command, "kajaani", f"FI-TEST/COM/{AINO}/x"), "instance/class/code/subsystem")
+    refused(await polku(*command, "kajaani", "FI-TEST/MUN"), "member class, member code and subsystem")
+    refused(await polku(*command, "kajaani", f"FI-TEST/COM/{AINO}/x"), "holds no personal identity code")
     refused(await polku(*command, "nowhere", MEMBER), "there is no organisation nowhere")
     refused(await polku(*command, "kajaani", MEMBER, "--scope", "everything"), "no scope everything")
-    refused(await polku(*command, "kajaani", MEMBER, "--remove"), "this member is not registered")
+    refused(await polku(*command, "kajaani", MEMBER, "--remove"), "this member is not registered for this organisation")
     printed(await polku(*command, "kajaani", MEMBER, "--json"))
-    refused(await polku(*command, "kainuu-hyvinvointi", MEMBER), "another organisation")
+    refused(await polku(*command, "kainuu-hyvinvointi", MEMBER), "Another organisation has this already")
 
 
 def test_whatever_a_machine_may_ask_a_member_may_ask_or_it_is_said_why_not(app: FastAPI) -> None:

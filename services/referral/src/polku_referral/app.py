@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from polku_referral import clocks, consumer, pages
-from polku_referral.admin import agreement_pages, client_pages
+from polku_referral.admin import agreement_pages, client_pages, member_api, member_pages
 from polku_referral.admin import api as admin_api
 from polku_referral.admin import pages as admin_pages
 from polku_referral.admin.admin import Admin
@@ -48,6 +48,7 @@ from polku_referral.webhooks.addresses import read_allowed
 from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import open_webhooks
 from polku_referral.webhooks.posting import Poster
+from polku_referral.xroad.members import Members
 from polku_runtime import mongo
 from polku_runtime.access import TokenError
 from polku_runtime.effects import Effects, system_effects
@@ -125,6 +126,7 @@ def create_api(
             batch_api.router,
             import_api.router,
             admin_api.router,
+            member_api.router,
             feed_api.router,
             webhook_api.router,
             fhir_api.router,
@@ -133,6 +135,7 @@ def create_api(
             admin_pages.router,
             client_pages.router,
             agreement_pages.router,
+            member_pages.router,
         ),
         lifespan=lifespan,
         live={
@@ -173,6 +176,7 @@ def create_worker(settings: ReferralSettings, *, effects: Effects | None = None)
             raise SettingsError("polku: POLKU_MASTER_KEY_FILE is not the key that this database began with") from None
         await repository.create_indexes()
         await directory.create_indexes()
+        await Members(database, used).create_indexes()
         await jobs.create_indexes()
         await webhooks.feed.create_indexes()
         await webhooks.create_indexes()

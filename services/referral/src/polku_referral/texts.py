@@ -35,6 +35,11 @@ WRONG: Mapping[str, Message] = {
     "business-id": msg("This is no Finnish business id: check the digits."),
     "taken": msg("Another organisation has this already."),
     "too-many": msg("There are too many of these."),
+    "member-form": msg(
+        "Write it as X-Road does: instance, member class, member code and subsystem, with slashes between. "
+        "Each part may hold letters from A to Z, digits and signs such as - and ., but no space, no _ and no :."
+    ),
+    "member-known": msg("This member is registered already."),
     "unfit-key": msg("This is no public key that can be used: JWK or PEM, P-256, Ed25519 or RSA of 2048 bits."),
     "private-key": msg(
         "This is a private key. It was not kept, but others have seen it: make a new pair and give its public key."
@@ -61,6 +66,8 @@ REFUSED: Mapping[str, Message] = {
     "last-key": msg("There is no other key to go on with; add one first."),
     "revoked-already": msg("The client has been revoked already."),
     "not-revoked": msg("The client has not been revoked."),
+    "member-revoked-already": msg("The member has been revoked already."),
+    "member-not-revoked": msg("The member has not been revoked."),
     "unknown-agreement": msg("There is no such agreement."),
     "rotated-meanwhile": msg("Somebody else has rotated the keys at this moment."),
     "webhooks-enough": msg("There are as many webhooks as there may be; remove one first."),

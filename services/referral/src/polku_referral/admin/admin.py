@@ -73,7 +73,7 @@ class Admin:
         fresh = Organisation(id=self.effects.new_id(), code=said["code"], name="", kind="other")
         after, events = organisations.described(fresh, said)
         await self._check_unique(after)
-        return await self._recorded(
+        return await self.recorded(
             who, "organisation-added", after.id, lambda: _unique(self.directory.organisations.add(after, events))
         )
 
@@ -84,7 +84,7 @@ class Admin:
         before = _as_seen(await self.organisation(organisation_id), seen)
         after, events = organisations.described(before, said)
         await self._check_unique(after)
-        return await self._recorded(
+        return await self.recorded(
             who, "organisation-changed", before.id, lambda: self._save_organisation(before, (after, events))
         )
 
@@ -99,7 +99,7 @@ class Admin:
             await self._write(who, action, before.id)
         else:
             opened = changed
-            after = await self._recorded(who, action, before.id, lambda: self._save_organisation(before, opened))
+            after = await self.recorded(who, action, before.id, lambda: self._save_organisation(before, opened))
         now = self.effects.now()
         for client in await self.directory.clients_of(organisation_id):
             await self._follow(client.id, lambda one: clients.suspend(one, suspended=not active, at=now))
@@ -128,7 +128,7 @@ class Admin:
     async def _agreed(
         self, who: Who, action: str, agreement_id: str, before: Organisation, changed: organisations.Changed
     ) -> Organisation:
-        after = await self._recorded(
+        after = await self.recorded(
             who, action, before.id, lambda: self._save_organisation(before, changed), agreement_id
         )
         self.agreements.forget(before.id)
@@ -227,7 +227,7 @@ class Admin:
     async def _client(
         self, who: Who, action: str, before: Client, changed: clients.Changed, detail: str | None = None
     ) -> Client:
-        return await self._recorded(
+        return await self.recorded(
             who, action, before.id, lambda: self.directory.clients.save(before, *changed), detail
         )
 
@@ -245,7 +245,7 @@ class Admin:
             return
         raise TimeoutError("the client kept changing")
 
-    async def _recorded(
+    async def recorded(
         self, who: Who, action: str, about: str, change: Callable[[], Awaitable[T]], detail: str | None = None
     ) -> T:
         """A change with its row before it. What happened to it when the process dies in between is in the outbox."""

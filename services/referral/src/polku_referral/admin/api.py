@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.requests import Request
@@ -22,6 +22,7 @@ from polku_web.paging import Window, link, window
 from polku_web.problems import Problem
 
 BASE = "/referral/api/v1/organisations"
+T = TypeVar("T")
 UNKNOWN = ("unknown-key", "unknown-agreement")
 router = APIRouter(prefix=BASE, tags=["organisations"])
 
@@ -39,7 +40,7 @@ Seen = Annotated[int, Depends(expected_version)]
 
 @dataclass(frozen=True)
 class Command:
-    """A change of one organisation or client. about: its id. seen: the version that whoever asks has seen."""
+    """A change of one organisation, client or member. about: its id. seen: the version that whoever asks has seen."""
 
     response: Response
     who: Principal
@@ -50,16 +51,17 @@ class Command:
     async def on_organisation(
         self, change: Callable[..., Awaitable[Organisation]], *said: object, **more: object
     ) -> wire.OrganisationOut:
-        with _refusals(self.admin):
-            after = await change(self.who, self.about, self.seen, *said, **more)
-        return _organisation(self.response, self.admin, after)
+        return _organisation(self.response, self.admin, await self.carried_out(change, *said, **more))
 
     async def on_client(
         self, change: Callable[..., Awaitable[Client]], *said: object, **more: object
     ) -> wire.ClientOut:
-        with _refusals(self.admin):
-            after = await change(self.who, self.about, self.seen, *said, **more)
-        return await _client(self.response, self.admin, after)
+        return await _client(self.response, self.admin, await self.carried_out(change, *said, **more))
+
+    async def carried_out(self, change: Callable[..., Awaitable[T]], *said: object, **more: object) -> T:
+        """Raises Problem for a rule's or a race's no."""
+        with refusals(self.admin):
+            return await change(self.who, self.about, self.seen, *said, **more)
 
 
 async def _at_organisation(
@@ -96,7 +98,7 @@ async def add_organisation(
     response: Response, who: Keeper, admin: AtAdmin, body: wire.OrganisationIn
 ) -> wire.OrganisationOut:
     """Registers an organisation. Without any agreement it is not restricted in what it sends."""
-    with _refusals(admin):
+    with refusals(admin):
         made = await admin.add_organisation(who, body.model_dump())
     response.headers["location"] = f"{BASE}/{made.id}"
     return _organisation(response, admin, made)
@@ -155,7 +157,7 @@ async def add_client(
 ) -> wire.NewClientOut:
     """Registers a machine client. A private key that is made here is in this answer and kept nowhere."""
     said = body.model_dump(exclude={"public_key"})
-    with _refusals(admin):
+    with refusals(admin):
         made, private = await admin.add_client(who, organisation_id, said, body.public_key)
     if made.jwks_uri is not None:
         # Asked for now, so that the keys are there when the machine comes for its first token.
@@ -214,7 +216,7 @@ async def _client(response: Response, admin: Admin, shown: Client) -> wire.Clien
 
 
 @contextmanager
-def _refusals(admin: Admin) -> Iterator[None]:
+def refusals(admin: Admin) -> Iterator[None]:
     """Tells a rule's or a race's no as a problem, the latter with the present state."""
     try:
         yield

@@ -14,6 +14,7 @@ from polku_referral.admin import texts as words
 from polku_referral.admin import views, wire
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.api import admin_of
+from polku_referral.admin.members import MemberAdmin
 from polku_referral.model.directory import Organisation
 from polku_referral.pages import of_form, seen_in
 from polku_referral.texts import REFUSED, WRONG
@@ -85,7 +86,7 @@ class Sent:
 
 async def _sent(request: Request, who: Keeper, admin: AtAdmin, organisation_id: str) -> Sent:
     async def again(trouble: Trouble) -> Response:
-        return await _organisation(request, admin, organisation_id, trouble=trouble)
+        return await organisation_page(request, admin, organisation_id, trouble=trouble)
 
     return Sent(who, admin, organisation_id, await typed(request), f"{PLACE}/{organisation_id}", again)
 
@@ -130,7 +131,7 @@ async def one_organisation(
 ) -> HTMLResponse:
     """One organisation with its agreements and clients."""
     del who
-    return await _organisation(request, admin, organisation_id, done=words.DONE.get(done))
+    return await organisation_page(request, admin, organisation_id, done=words.DONE.get(done))
 
 
 @router.get("/{organisation_id}/change")
@@ -175,13 +176,14 @@ async def activate(sent: OfOrganisation) -> Response:
 # -- what the pages share -----------------------------------------------------------------------------------
 
 
-async def _organisation(
+async def organisation_page(
     request: Request, admin: Admin, organisation_id: str, *, done: Message | None = None, trouble: Trouble | None = None
 ) -> HTMLResponse:
     known = await admin.organisation(organisation_id)
     context = {
         "organisation": views.organisation(known, admin.today),
         "clients": [views.client(*one) for one in await admin.clients_of(organisation_id)],
+        "members": [views.member(one, known) for one in await MemberAdmin(admin).members.of(organisation_id)],
         **lists(admin),
         "done": done,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from polku_referral.admin.wire import MEMBER_SCOPES as MEMBER_SCOPE_CODES
 from polku_web.i18n import Message, msg
 
 KINDS: Mapping[str, Message] = {
@@ -17,6 +18,7 @@ SCOPES: Mapping[str, Message] = {
     "referrals:read": msg("Reads its own referrals and their events"),
     "figures:read": msg("Reads the indicators’ figures"),
 }
+MEMBER_SCOPES = {code: SCOPES[code] for code in MEMBER_SCOPE_CODES}
 PROFILES: Mapping[str, Message] = {
     "sdoh": msg("Gravity SDOH (widespread default)"),
     "bser": msg("BSeR (referrals to services outside health care)"),
@@ -36,6 +38,9 @@ DONE: Mapping[str, Message] = {
     "key-added": msg("The key was added. The old ones go on working until you remove them."),
     "key-removed": msg("The key was removed."),
     "revoked": msg("The client was revoked. Tokens that it has are void in every service within seconds."),
+    "member-added": msg("The X-Road member was added. It may come in from its next request on."),
+    "member-revoked": msg("The X-Road member was revoked. Its next request is refused."),
+    "member-restored": msg("The X-Road member may come in again."),
     "restored": msg("The client may come in again."),
 }
 CHANGED_MEANWHILE = msg(

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from polku_referral.admin.wire import AgreementOut, ClientOut, KeyOut, OrganisationOut
+from polku_referral.admin.wire import AgreementOut, ClientOut, KeyOut, MemberOut, OrganisationOut
 from polku_referral.directory import Met
 from polku_referral.door.client_keys import fingerprints
 from polku_referral.model.agreements import Agreement
 from polku_referral.model.directory import Client, Organisation
+from polku_referral.xroad.members import Member
 
 
 def agreement(shown: Agreement, today: date) -> AgreementOut:
@@ -44,3 +45,7 @@ def client(shown: Client, met: Met) -> ClientOut:
         refused=met.refused,
         refused_at=met.refused_at,
     )
+
+
+def member(shown: Member, owner: Organisation) -> MemberOut:
+    return MemberOut.model_validate({**shown._asdict(), "id": shown.client_id, "suspended": not owner.active})

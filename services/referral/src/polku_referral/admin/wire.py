@@ -1,7 +1,7 @@
 """Organisations, agreements and clients as they stand in JSON."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,8 @@ Codes = Annotated[list[Code], Field(max_length=50)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Kind = Annotated[str, Field(max_length=40, description=", ".join(KINDS))]
 Scope = Literal["referrals:write", "referrals:read", "figures:read"]
+MemberScope = Literal["referrals:write", "referrals:read"]
+MEMBER_SCOPES: tuple[MemberScope, ...] = get_args(MemberScope)
 Key = Annotated[str, Field(max_length=8192, description="A public key: JWK or PEM of P-256, Ed25519 or RSA.")]
 
 
@@ -66,6 +68,14 @@ class ClientIn(Wire):
 
 class KeyIn(Wire):
     public_key: Key
+
+
+class MemberIn(Wire):
+    """A subsystem that comes in through the X-Road security server."""
+
+    name: Annotated[str, Field(min_length=1, max_length=500, description="INSTANCE/CLASS/CODE/SUBSYSTEM")]
+    scopes: Annotated[list[MemberScope], Field(min_length=1, max_length=2)] = list(MEMBER_SCOPES)
+    test: bool = False
 
 
 class AgreementOut(BaseModel):
@@ -132,6 +142,35 @@ class ClientOut(BaseModel):
 
 class ClientList(BaseModel):
     items: list[ClientOut]
+
+
+class MemberOut(BaseModel):
+    """id: by which the audit trail knows it. suspended: its organisation is not in use."""
+
+    id: str
+    organisation_id: str
+    name: str
+    scopes: list[str]
+    test: bool
+    active: bool
+    suspended: bool
+    used_at: datetime | None
+    refused: int
+    refused_at: datetime | None
+    version: int
+
+
+class StrangerOut(BaseModel):
+    name: str
+    tries: int
+    tried_at: datetime
+
+
+class MemberList(BaseModel):
+    """unknown: subsystems that have tried within 30 days and are registered for nobody, the latest first."""
+
+    items: list[MemberOut]
+    unknown: list[StrangerOut]
 
 
 class NewClientOut(BaseModel):

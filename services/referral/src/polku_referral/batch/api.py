@@ -78,7 +78,16 @@ async def receive_batch(
     wish = Wish(atomic=atomic == "all", dry_run=dry_run)
     reader: Reader = Lines() if media_type(request.headers) == LINES else Elements()
     answer = await received(who, desk, jobs, _rows(request, reader), wish, wants_job=wants_job(prefer))
-    return answer if isinstance(answer, Response) else batch_response(request, answer, wish)
+    if isinstance(answer, Response):
+        return answer
+    name_referrals(request, answer, wish)
+    return batch_response(request, answer, wish)
+
+
+def name_referrals(request: Request, outcomes: list[batches.Outcome], wish: Wish) -> None:
+    """Leaves on the request which referrals it sent, for a door that writes a row about each (xroad/door.py)."""
+    if not wish.dry_run:
+        request.state.referrals = [one.id for one in outcomes if one.id is not None]
 
 
 def wants_job(prefer: str) -> bool:

@@ -4,15 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
+from polku_referral.admin import views
 from polku_referral.admin.admin import Admin
-from polku_referral.audit import Look
+from polku_referral.admin.members import MemberAdmin, checked
+from polku_referral.admin.wire import MEMBER_SCOPES
 from polku_referral.cli.common import Json, administer, failed, one_of, owner, say, say_all
-from polku_referral.model.directory import SCOPES
-from polku_referral.model.xroad import member_of, message_of
-from polku_referral.xroad.members import Member, Members
+from polku_referral.model.directory import Organisation
+from polku_referral.xroad.members import Member
 from polku_runtime.settings import Settings
-
-DEFAULT = ("referrals:write", "referrals:read")
 
 
 def register(
@@ -21,50 +20,39 @@ def register(
         str | None, typer.Argument(metavar="MEMBER", help="FI-TEST/MUN/1234567-8/Subsystem; none lists them.")
     ] = None,
     *,
-    scope: Annotated[list[str] | None, typer.Option(help="Once per scope: " + ", ".join(DEFAULT))] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="Once per scope: " + ", ".join(MEMBER_SCOPES))] = None,
     test: Annotated[bool, typer.Option("--test", help="It tries out its integration with artificial people.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Let it in no more, from the next request on.")] = False,
     as_json: Json = False,
 ) -> None:
     """Let an X-Road subsystem in as this organisation, change what for, or shut it out."""
-    scopes = tuple(scope or DEFAULT)
+    scopes = tuple(scope or MEMBER_SCOPES)
     for one in scopes:
-        one_of("scope", one, SCOPES)
-    member = member_of(name) if name else None
-    if name and (member is None or message_of({"x-road-id": member}).id != member):
-        raise failed("a member is instance/class/code/subsystem, each part of letters, digits and '()+,-.=?")
+        one_of("scope", one, MEMBER_SCOPES)
 
     async def listed(admin: Admin, _: Settings) -> list[dict[str, Any]]:
-        members = Members(admin.directory.database, admin.directory.effects)
-        return [_shown(one) for one in await members.of((await owner(admin, code)).id)]
+        whose = await owner(admin, code)
+        return [_shown(one, whose) for one in await MemberAdmin(admin).members.of(whose.id)]
 
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:
-        assert member is not None
-        members, whose = Members(admin.directory.database, admin.directory.effects), await owner(admin, code)
-        await members.create_indexes()
-        known = await members.get(member)
-        if known is not None and known.organisation_id != whose.id:
-            raise failed("this member is registered for another organisation")
-        if remove and known is None:
-            raise failed("this member is not registered")
-        action = "x-road-member-removed" if remove else "x-road-member-registered"
-        await admin.audit.write(None, [Look(None, action, about=whose.id, detail=member)])
+        member, at, whose = checked(name or ""), MemberAdmin(admin), await owner(admin, code)
+        await at.members.create_indexes()
+        known = await at.members.get(member)
+        if known is None or known.organisation_id != whose.id:
+            if remove:
+                raise failed("this member is not registered for this organisation")
+            said = {"name": member, "scopes": scopes, "test": test}
+            return _shown(await at.add(None, whose.id, said), whose)
         if remove:
-            await members.shut_out(member)
-            return {"member": member, "active": False}
-        return _shown(await members.register(member, whose.id, scopes, test=test))
+            return _shown(await at.revoke(None, known.client_id, None), whose)
+        return _shown(await at.change(None, known.client_id, None, scopes=scopes, test=test), whose)
 
-    if member is None:
+    if name is None:
         say_all(administer(listed), as_json)
     else:
         say(administer(work), as_json)
 
 
-def _shown(member: Member) -> dict[str, Any]:
-    return {
-        "member": member.name,
-        "client_id": member.client_id,
-        "scope": " ".join(member.scopes),
-        "test": member.test,
-        "active": member.active,
-    }
+def _shown(member: Member, whose: Organisation) -> dict[str, Any]:
+    said = views.member(member, whose).model_dump(mode="json", exclude={"organisation_id", "version"})
+    return {"member": said.pop("name"), "client_id": said.pop("id"), "scope": " ".join(said.pop("scopes")), **said}

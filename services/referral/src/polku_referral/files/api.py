@@ -8,7 +8,17 @@ from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
 from polku_referral.api.referrals import BASE, AtDesk, Reader, Sender
-from polku_referral.batch.api import ANSWERS, MOST, AtJobs, Prefer, batch_response, job_of, received, wants_job
+from polku_referral.batch.api import (
+    ANSWERS,
+    MOST,
+    AtJobs,
+    Prefer,
+    batch_response,
+    job_of,
+    name_referrals,
+    received,
+    wants_job,
+)
 from polku_referral.batch.batches import Outcome, Status
 from polku_referral.batch.job import Wish
 from polku_referral.batch.jobs_store import JobStore
@@ -85,6 +95,7 @@ async def import_file(
     answer = await received(who, desk, jobs, rows, wish, wants_job=wants_job(prefer))
     if isinstance(answer, Response):
         return answer
+    name_referrals(request, answer, wish)
     kind = _copy_kind(request, table, report)
     return batch_response(request, answer, wish, wish.columns) if kind is None else _copy(request, table, answer, kind)
 

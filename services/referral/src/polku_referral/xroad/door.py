@@ -56,8 +56,12 @@ class MembersDoor:
             raise Problem(400, "x-road-client")
         member = await self.members.get(name)
         if member is None or not await self._lets_in(member):
-            await self.refusals.note(NOT_LET_IN, message_of({"x-road-id": name}).id)
+            told = message_of({"x-road-id": name}).id
+            await self.refusals.note(NOT_LET_IN, told, member.client_id if member else None)
+            if told == name:
+                await self.members.note_refusal(name)
             raise Problem(403, "x-road-member")
+        await self.members.note_use(member)
         return Principal(
             kind="client",
             id=member.client_id,
@@ -117,10 +121,12 @@ class Gate:
 
 
 async def _write(scope: Scope, answered: Headers, message: Message) -> None:
-    """One row per command that was carried out."""
+    """One row per command that was carried out; of many at once that were answered, one per referral."""
     who: Principal | None = scope["state"].get("principal")
     address = answered.get("location", "") or scope["path"]
     # Of the referral or, for many at once, of the job.
     about = next((part for part in address.split("/") if as_id(part) == part), UNKNOWABLE)
     audit: Audit = scope["app"].state.door.audit
-    await audit.write(who, [Look(None, CALLED, about=about, message=message._asdict())])
+    # Each once: a file may name a referral twice.
+    referrals = dict.fromkeys(scope["state"].get("referrals") or [about])
+    await audit.write(who, [Look(None, CALLED, about=one, message=message._asdict()) for one in referrals])
