@@ -143,7 +143,8 @@ def road(mongo_address: str, kafka_address: str, tmp_path_factory: pytest.TempPa
             return [(server, await started(server)) for server in (create_server(settings), simulator)]
 
         async def stop() -> None:
-            for server, running in all_of_them:
+            # The simulator first: then nobody holds connections to the listener, which it would wait for.
+            for server, running in reversed(all_of_them):
                 server.should_exit = True
                 await running
 

@@ -23,7 +23,6 @@ THROW_AWAY = (
     "file_manager=(close_idle_time=5,close_scan_interval=5,close_handle_minimum=100)",
 )
 START_S = 60.0
-STOP_S = 10.0
 
 
 @contextmanager
@@ -61,12 +60,9 @@ def running(command: Sequence[str], log: Path, answers: Callable[[], Awaitable[b
         asyncio.run(_until(answers, process, log))
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # Nobody reads its data again. Asked to end, it would first write down thousands of databases or topics.
+        process.kill()
+        process.wait()
 
 
 async def _until(answers: Callable[[], Awaitable[bool]], process: "subprocess.Popen[bytes]", log: Path) -> None:
