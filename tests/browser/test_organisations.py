@@ -34,6 +34,17 @@ async def test_an_authority_is_connected_without_javascript(desks: Desks) -> Non
     await page.get_by_role("link", name="Revoke").click()
     await page.get_by_role("button", name="Revoke").click()
     await expect(page.locator(".heading .tag")).to_have_text("Revoked")
+
+    await page.get_by_role("link", name="Selaimen kunta").click()
+    await page.get_by_role("link", name="Add an X-Road member").click()
+    await page.get_by_label("Member and subsystem").fill("FI-TEST/MUN/1234567-8/Selain")
+    await page.get_by_role("button", name="Add").click()
+    member = page.locator("#members tbody tr")
+    await member.get_by_role("link", name="Revoke FI-TEST/MUN/1234567-8/Selain").click()
+    await page.get_by_role("button", name="Revoke").click()
+    await expect(member).to_contain_text("Revoked")
+    await member.get_by_role("button", name="Restore").click()
+    await expect(member).to_contain_text("In use")
     await page.context.close()
 
 
@@ -56,6 +67,7 @@ def authority(installation: Installation) -> str:
             "figures:read",
             "--test",
         ),
+        ("organisation", "xroad", "kansio", "FI-TEST/MUN/2077474-0/Sosiaalihuollon-asiakastietojarjestelma", "--test"),
     ):
         done = installation.polku(*said)
         assert done.returncode == 0, done.stderr
@@ -71,6 +83,8 @@ async def test_the_pages_are_accessible(desks: Desks, authority: str, lang: str,
     await page.goto(here)
     client = await page.locator("#clients tbody th a").first.get_attribute("href")
     assert client
+    member = await page.locator("#members tbody a").first.get_attribute("href")
+    assert member
     ending = await page.locator("#agreements a").first.get_attribute("href")
     assert ending
     await page.goto(client)
@@ -89,6 +103,8 @@ async def test_the_pages_are_accessible(desks: Desks, authority: str, lang: str,
         f"{client}/revoke",
         f"{client}/keys/{key.removeprefix('k-')}/remove",
         ending,
+        f"{here}/x-road-members/add",
+        member,
     ):
         found += await look.faults(address, lang)
     assert found == []

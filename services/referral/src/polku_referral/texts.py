@@ -36,8 +36,8 @@ WRONG: Mapping[str, Message] = {
     "taken": msg("Another organisation has this already."),
     "too-many": msg("There are too many of these."),
     "member-form": msg(
-        "Write it as X-Road does: instance, member class, member code and subsystem, with slashes between. "
-        "Each part may hold letters from A to Z, digits and signs such as - and ., but no space, no _ and no :."
+        "Write it like FI/MUN/1234567-1/Subsystem: instance, member class, member code and subsystem with slashes "
+        "between, without spaces, underscores, colons and letters like ä."
     ),
     "member-known": msg("This member is registered already."),
     "unfit-key": msg("This is no public key that can be used: JWK or PEM, P-256, Ed25519 or RSA of 2048 bits."),
