@@ -122,7 +122,9 @@ async def test_by_page_without_javascript(app: FastAPI, manager: Person, door: M
     assert "No X-Road member comes in as this organisation" in empty
     assert "docs/x-road.md" in empty
     add = f"{PAGE}/x-road-members/add"
+    assert "without being registered" not in empty
     assert not await comes_in(door)
+    assert "without being registered" in (await manager.get(PAGE)).text
     form = await manager.get(add)
     assert f"{add}?name={NAME}" in form.text  # it has tried, so it need not be typed
     filled = (await manager.get(f"{add}?name={NAME}")).text

@@ -179,11 +179,12 @@ async def activate(sent: OfOrganisation) -> Response:
 async def organisation_page(
     request: Request, admin: Admin, organisation_id: str, *, done: Message | None = None, trouble: Trouble | None = None
 ) -> HTMLResponse:
-    known = await admin.organisation(organisation_id)
+    known, members = await admin.organisation(organisation_id), MemberAdmin(admin).members
     context = {
         "organisation": views.organisation(known, admin.today),
         "clients": [views.client(*one) for one in await admin.clients_of(organisation_id)],
-        "members": [views.member(one, known) for one in await MemberAdmin(admin).members.of(organisation_id)],
+        "members": [views.member(one, known) for one in await members.of(organisation_id)],
+        "strangers": await members.strangers(),
         **lists(admin),
         "done": done,
     }
