@@ -16,9 +16,9 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from polku_web.bodies import INT64
 from polku_web.i18n import msg
 from polku_web.problems import Error, Problem
+from polku_web.strict_json import INT64
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50

@@ -22,8 +22,9 @@ from polku_referral.submission import Accepted, Result, Submission, sha256
 from polku_referral.texts import WRONG, as_problem
 from polku_referral.wire import EXTERNAL_ID, ReferralIn
 from polku_runtime.access import Principal
-from polku_web.bodies import MAX_BYTES, read_json, too_large
+from polku_web.bodies import MAX_BYTES, too_large
 from polku_web.problems import Error, Problem, from_validation
+from polku_web.strict_json import read_json
 
 ROUND = 200
 """Rows that are written together: large enough to share their round trips, small enough to leave others room."""

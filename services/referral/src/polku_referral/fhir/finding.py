@@ -16,10 +16,11 @@ from polku_referral.fhir.negotiation import acceptable
 from polku_referral.fhir.outcomes import BASE
 from polku_referral.repository import scope_of
 from polku_runtime.access import Principal
-from polku_web.bodies import Allowance, not_utf8
+from polku_web.bodies import Allowance
 from polku_web.edge import DATABASE_SECONDS
 from polku_web.paging import page
 from polku_web.problems import Problem
+from polku_web.strict_json import not_utf8
 
 router = APIRouter(prefix=BASE, include_in_schema=False, dependencies=[Depends(acceptable)])
 
