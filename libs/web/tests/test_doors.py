@@ -1,9 +1,13 @@
 """Who passes, who is sent to sign in, and which posts are not ours."""
 
 import pytest
-from httpx import AsyncClient, Response
+from fastapi import FastAPI
+from httpx import AsyncClient, ConnectError, Response
 from starlette.requests import Request
 
+from polku_runtime.access import TokenError
+from polku_runtime.settings import Settings
+from polku_web.door import open_door
 from polku_web.doors import Visit, csrf_token
 
 COORDINATOR = {"cookie": "who=coordinator"}
@@ -50,6 +54,26 @@ async def test_a_token_needs_the_scope(web: AsyncClient) -> None:
     assert 'scope="things:read"' in answer.headers["www-authenticate"]
     answer = await web.get("/demo/api/v1/things", headers={"authorization": "Bearer good+things:read"})
     assert answer.status_code == 200
+
+
+async def test_a_token_that_nobody_can_judge_yet_is_not_the_callers_fault(
+    web: AsyncClient, demo: FastAPI, demo_settings: Settings
+) -> None:
+    """401 would send it for a new token, again and again; to send the same again is what helps."""
+    refused: list[TokenError] = []
+
+    async def keys() -> dict[str, object]:
+        raise ConnectError("the issuer has never answered")
+
+    async def hear(error: TokenError) -> None:
+        refused.append(error)
+
+    state = demo.state
+    state.door = open_door(demo_settings, state.database, state.effects, fetch_keys=keys, on_refused=hear)
+    answer = await web.get("/demo/api/v1/things", headers={"authorization": "Bearer a.b.c"})
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
+    assert "www-authenticate" not in answer.headers
+    assert refused == []
 
 
 async def test_a_machine_where_people_sign_in(web: AsyncClient) -> None:

@@ -16,11 +16,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from polku_runtime.aggregates import LostRace
 from polku_runtime.mongo import is_unavailable
 from polku_web import pages
-from polku_web.problems import GENERAL, MEDIA_TYPE, Problem, body, catalogue, from_validation, kind
+from polku_web.problems import GENERAL, MEDIA_TYPE, Problem, body, catalogue, from_validation, kind, unavailable
 
 LOG = logging.getLogger("polku.web")
 
-RETRY_AFTER_S = "2"
 SIGN_IN = "/referral/sign-in"
 
 
@@ -77,7 +76,7 @@ def install(app: FastAPI) -> None:
         if not is_unavailable(error):
             raise error
         LOG.warning("database unavailable", extra={"error": type(error).__name__})
-        return answer(request, Problem(503, "unavailable", headers={"retry-after": RETRY_AFTER_S}))
+        return answer(request, unavailable())
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)

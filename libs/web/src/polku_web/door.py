@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
-from polku_runtime.access import Clients, Principal, Session, SessionSeal, TokenError, TokenVerifier, find_staff
+from polku_runtime.access import (
+    Clients,
+    NoKeys,
+    Principal,
+    Session,
+    SessionSeal,
+    TokenError,
+    TokenVerifier,
+    find_staff,
+)
 from polku_runtime.access.tokens import FetchKeys, fetch_from
 from polku_runtime.effects import Effects
 from polku_runtime.mongo import Database
 from polku_runtime.settings import Settings
 from polku_web.doors import Visit
+from polku_web.problems import unavailable
 
 OnRefused = Callable[[TokenError], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -55,6 +65,9 @@ class ServiceDoor:
         except TokenError as refused:
             await self.on_refused(refused)
             return None
+        except NoKeys:
+            # By 401 a sender would fetch a new token and try again for ever, though its token may be good.
+            raise unavailable() from None
         if await self.clients.lets_in(who):
             return who
         await self.on_refused(TokenError("revoked", who.id))

@@ -63,7 +63,10 @@ class Door(Protocol):
         """The person behind the session cookie: None when absent, expired, revoked or forged."""
 
     async def client(self, token: str) -> Principal | None:
-        """The machine behind a bearer token: None when it is not valid here and now."""
+        """The machine behind a bearer token: None when it is not valid here and now.
+
+        Raises Problem 503 when that cannot be told yet.
+        """
 
 
 def staff(*roles: str) -> Dependency:
@@ -187,7 +190,7 @@ def _token(key: bytes, session: str) -> str:
 
 
 async def _machine(request: Request) -> Principal | None:
-    """Whose token it is; None for none that holds. Raises Problem 429."""
+    """Whose token it is; None for none that holds. Raises Problem 429, 503."""
     token = _bearer(request)
     principal = await _door(request).client(token) if token else None
     if principal is not None:

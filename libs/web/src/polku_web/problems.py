@@ -18,6 +18,7 @@ from polku_events.refusals import Refused
 from polku_web.i18n import Message, Texts, msg
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = "2"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.more = dict(more or {})
         """Extension members, such as `present` (the present state after a lost race)."""
+
+
+def unavailable() -> Problem:
+    """503 for what is missing on our side for a moment: the caller does nothing wrong and sends the same again."""
+    return Problem(503, "unavailable", headers={"retry-after": RETRY_AFTER_S})
 
 
 class ProblemError(BaseModel):

@@ -4,12 +4,13 @@ from polku_runtime.access.clients import Clients, KnownClient, find_client, reme
 from polku_runtime.access.principal import ROLES, Principal
 from polku_runtime.access.sessions import Session, SessionSeal
 from polku_runtime.access.staff import StaffMember, find_staff, remember_staff
-from polku_runtime.access.tokens import TokenError, TokenVerifier
+from polku_runtime.access.tokens import NoKeys, TokenError, TokenVerifier
 
 __all__ = [
     "ROLES",
     "Clients",
     "KnownClient",
+    "NoKeys",
     "Principal",
     "Session",
     "SessionSeal",

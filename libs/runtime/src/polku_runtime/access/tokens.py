@@ -17,7 +17,7 @@ from polku_runtime.access.principal import Principal
 ALGORITHMS = ["ES256"]
 LEEWAY_S = 30
 KEYS_FRESH_S = 30.0
-"""What a retired key signed is believed for so long."""
+"""What a retired key signed is believed for so long; other readers of the published keys are told the same."""
 REFETCH_S = 5.0
 """An unknown key id may be a new key, but a flood of forged tokens must not become a flood of fetches."""
 FIRST_S = 1.0
@@ -44,6 +44,10 @@ class TokenError(Exception):
         self.client_id = client_id
 
 
+class NoKeys(Exception):
+    """No published keys have ever been here, so nothing can be said of any token: that is ours, not the caller's."""
+
+
 class TokenVerifier:
     """Verifies tokens of one issuer for one audience. Keys are fetched when needed and kept when the door is down.
 
@@ -60,7 +64,7 @@ class TokenVerifier:
         self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> Principal:
-        """The client behind a token. Raises TokenError."""
+        """The client behind a token. Raises TokenError, NoKeys."""
         decoded = await self._decoded(token)
         claims = decoded.claims
         client_id = claims.get("client_id") if isinstance(claims, dict) else None
@@ -111,7 +115,7 @@ class TokenVerifier:
                 if self._is_due(refresh=refresh):
                     await self._renew()
         if self._keys is None:
-            raise TokenError("no-keys")
+            raise NoKeys
         return self._keys
 
     def _is_due(self, *, refresh: bool) -> bool:
