@@ -122,6 +122,17 @@ async def test_an_address_names_all_its_methods(web: AsyncClient) -> None:
     assert (await web.delete("/demo/api/v1/things/a")).headers["allow"] == "PUT"
 
 
+async def test_what_is_no_api_answers_head_as_it_would_get(web: AsyncClient, demo: FastAPI) -> None:
+    """Load balancers probe with it. A stream would never end, and an API's methods stand in its document."""
+    static = demo.state.pages.static.url("polku.css")
+    for path in ("/demo/health/live", "/demo/health/ready", "/problems", "/demo/api/v1/openapi.json", static):
+        asked, got = await web.head(path), await web.get(path)
+        assert (asked.status_code, asked.headers["content-type"]) == (got.status_code, got.headers["content-type"])
+        assert asked.status_code in (200, 503), path  # here no database is ready
+    answer = await web.head("/demo/api/v1/things")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
 async def test_a_template_is_compiled_once_for_all_languages(demo: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """And for all apps of a process: the compiler runs for the first reader alone, whatever the language."""
     environments = list(demo.state.pages.environments.values())

@@ -5,10 +5,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from prometheus_client import Histogram
 from pymongo.errors import PyMongoError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from polku_runtime import health, mongo
 from polku_runtime.access.tokens import FetchKeys
@@ -101,7 +103,7 @@ def create_app(
     shared += [live_router(service)] if live is not None else []
     for router in (*shared, *routers):
         # Every route holds its whole path. Included, each would be built anew for this app, and sought twice per call.
-        app.router.routes.extend(router.routes)
+        app.router.routes.extend(_with_head(route, service) for route in router.routes)
     app.add_middleware(
         Edge,
         service=service,
@@ -113,6 +115,16 @@ def create_app(
         allowances=allowances,
     )
     return app
+
+
+def _with_head(route: BaseRoute, service: str) -> BaseRoute:
+    """The route, which answers HEAD too when it is a page, a document or health: load balancers and checkers of
+    links ask so. Not the live stream, which would never end, and not the API, whose methods its document lists.
+    """
+    if isinstance(route, APIRoute) and not route.include_in_schema and route.path != f"/{service}/live":
+        methods = route.methods or set()
+        route.methods = methods | {"HEAD"} if "GET" in methods else methods
+    return route
 
 
 def _health_router(service: str, metrics: Metrics, more: health.Check | None) -> APIRouter:
