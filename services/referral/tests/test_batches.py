@@ -103,6 +103,7 @@ async def test_a_row_that_is_too_large_is_that_rows_problem(sender: Sender, send
         (b"[" * 100_000, "application/json", 400, "malformed"),
         (b'["' + b"x" * 1_000_000 + b'"]', "application/json", 413, "too-large"),
         (b"[]", "text/csv", 415, "unsupported-media-type"),
+        (b"\xef\xbb\xbf\n [\n  {},\n  {}\n]", LINES, 415, "unsupported-media-type"),
         (b"\n".join([b"{}"] * 50_001), LINES, 413, "too-large"),
     ],
 )

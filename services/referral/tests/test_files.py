@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from polku_referral.files.columns import is_known
 from polku_referral.files.comma import read_csv
 from polku_referral.files.rows import Elements, Lines, Reader
-from polku_referral.files.sheet import read_xlsx
-from polku_referral.files.table import Line, plain
+from polku_referral.files.sheet import read_xlsx, write_xlsx
+from polku_referral.files.table import XLSX, Line, plain
 from polku_web.problems import Problem
 
 HEADINGS = ["external_id", "person.given_names"]
@@ -61,10 +62,34 @@ def test_bytes_that_are_no_array_are_a_problem_and_nothing_else(sent: bytes, siz
             assert json.loads((start + sent).decode("utf-8-sig")) == [json.loads(raw) for _, raw in rows]
 
 
-@given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=8), st.integers(1, 30))
+@given(
+    st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line and b"[" not in line), max_size=8),
+    st.integers(1, 30),
+)
 def test_lines_are_cut_wherever_the_pieces_end(sent: list[bytes], size: int) -> None:
     wanted = [(number, line.strip(b" \t\r")) for number, line in enumerate(sent, start=1)]
     assert in_pieces(Lines(), b"\n".join(sent), size) == [(number, line) for number, line in wanted if line]
+
+
+# -- Under the wrong name -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("read", "named"),
+    [
+        (lambda: read_csv(write_xlsx([["a"]]), lambda _: True), XLSX),
+        (lambda: in_pieces(Lines(), b"\n[\n{},\n{}\n]", 3), "application/json"),
+    ],
+)
+def test_what_came_under_the_wrong_name_is_told_the_right_one(read: Callable[[], object], named: str) -> None:
+    with pytest.raises(Problem) as refused:
+        read()
+    assert refused.value.status == 415
+    assert named in str(refused.value.detail)
+
+
+def test_only_the_first_row_tells_that_it_is_an_array() -> None:
+    assert len(in_pieces(Lines(), b"{}\n[\n]", 4)) == 3
 
 
 # -- CSV ----------------------------------------------------------------------------------------------------

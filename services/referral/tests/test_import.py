@@ -235,6 +235,7 @@ async def test_a_copy_of_a_file_that_became_a_job(
         (excel(), CSV, 422, "invalid", "too-short"),
         (f"Aino;Testinen;{AINO}\n".encode() * 3, CSV, 422, "invalid", "no-headings"),
         (b"\x81\x8d", CSV, 400, "malformed", None),
+        (workbook(headings()), CSV, 415, "unsupported-media-type", None),
         (b"PK\x03\x04", XLSX, 400, "malformed", None),
         (excel(), "application/json", 415, "unsupported-media-type", None),
     ],

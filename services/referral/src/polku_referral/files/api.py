@@ -28,14 +28,13 @@ from polku_referral.files.comma import read_csv, write_csv
 from polku_referral.files.copy import copied
 from polku_referral.files.rows import Row
 from polku_referral.files.sheet import read_xlsx
-from polku_referral.files.table import Table
+from polku_referral.files.table import CSV, XLSX, Table
 from polku_referral.submission import sha256
 from polku_runtime.access import Principal
 from polku_web.bodies import Allowance, media_type
 from polku_web.i18n import Message, msg
 from polku_web.problems import Error, Problem
 
-CSV, XLSX = "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 IMPORT = f"{BASE}/referrals/import"
 ALLOWANCES = {IMPORT: Allowance(types=(CSV, XLSX), max_bytes=32 * 1024 * 1024)}
 AT_A_TIME = 200

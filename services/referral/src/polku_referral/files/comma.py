@@ -4,12 +4,14 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
-from polku_referral.files.table import Line, Table, check_size, plain
+from polku_referral.files.table import XLSX, Line, Table, check_size, plain
 from polku_web.i18n import msg
 from polku_web.problems import Problem
 
 DELIMITERS = (";", ",", "\t")
 SAMPLE = 16 * 1024
+ZIP = b"PK\x03\x04"
+"""How every XLSX file begins."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 Known = Callable[[str], bool]
@@ -17,7 +19,10 @@ Known = Callable[[str], bool]
 
 
 def read_csv(raw: bytes, is_known: Known) -> Table:
-    """Raises Problem 400 for what is no text or no CSV, 413 for too much of it."""
+    """Raises Problem 400 for what is no text or no CSV, 413 for too much of it, 415 for a workbook."""
+    if raw.startswith(ZIP):
+        looks = msg("This looks like an XLSX workbook: send it as %(type)s.", type=XLSX)
+        raise Problem(415, "unsupported-media-type", looks)
     text, encoding = decoded(raw)
     first, _, rest = text.partition("\n")
     stated = first.strip().removeprefix("sep=") if first.startswith("sep=") else ""

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-from polku_web.bodies import MAX_BYTES, not_json, not_utf8, too_deep
+from polku_web.bodies import MAX_BYTES
 from polku_web.i18n import msg
 from polku_web.problems import Problem, from_validation
+from polku_web.strict_json import not_json, not_utf8, too_deep
 
 BOM = b"\xef\xbb\xbf"
+_ARRAY = re.compile(rb"\[\s*(\{|$)")
+"""The first line of an array of objects, written on one line or over several."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -43,16 +46,20 @@ class Reader(Protocol):
     """Takes a body piece by piece and gives the rows that are whole by then."""
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> Iterator[Row]:
-        """Raises Problem 400, 413 or 422 when the rest cannot be read at all."""
+        """Raises Problem 400, 413, 415 or 422 when the rest cannot be read at all."""
 
 
 @dataclass
 class Lines:
-    """JSON lines (`application/x-ndjson`). A line that is not JSON spoils no other; an empty one is no row."""
+    """JSON lines (`application/x-ndjson`). A line that is not JSON spoils no other; an empty one is no row.
+
+    A body that begins as an array of objects came under the wrong name: that is said once, not of every line.
+    """
 
     _rest: bytearray = field(default_factory=bytearray)
     _searched: int = 0
     _number: int = 0
+    _has_begun: bool = False
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> Iterator[Row]:
         rest = self._rest
@@ -69,6 +76,10 @@ class Lines:
     def _row(self, line: bytes) -> Iterator[Row]:
         line = line.removeprefix(BOM if self._number == 1 else b"").strip(b" \t\r")
         if line:
+            if not self._has_begun and _ARRAY.match(line):
+                looks = msg("This looks like a JSON array: send it as %(type)s.", type="application/json")
+                raise Problem(415, "unsupported-media-type", looks)
+            self._has_begun = True
             # One byte too many says that it is too large; the rest need not be kept.
             yield Row(self._number, line[: MAX_BYTES + 1])
 

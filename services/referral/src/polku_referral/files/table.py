@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from polku_web.i18n import msg
 from polku_web.problems import Problem
 
+CSV, XLSX = "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS = 50_000
 MOST_COLUMNS = 100
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
