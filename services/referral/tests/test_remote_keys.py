@@ -125,7 +125,7 @@ async def test_a_slow_address_keeps_nobody_waiting(
     key_server.open.clear()
     for _ in range(3):
         answer = await machine.sign_on()
-        assert (answer.status_code, answer.json()) == (503, {"error": "temporarily_unavailable"})
+        assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
         assert int(answer.headers["retry-after"]) > 0
     key_server.open.set()
     async with asyncio.timeout(10):
@@ -151,7 +151,7 @@ async def test_another_key_than_those_at_the_address(machine: Sender) -> None:
     assert (await machine.sign_on()).status_code == 200
     machine.key = ECKey.generate_key("P-256")
     answer = await machine.sign_on()
-    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 async def test_a_page_shows_what_the_address_gives(

@@ -1,6 +1,7 @@
 """The machines' door: what proves a client, and everything that does not."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,21 +9,43 @@ import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
+from polku_referral.door.descriptions import PROOF
 from polku_referral.door.oauth import METADATA, TOKEN
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
-from .material import COUNTY, ORIGIN, TOWN, body, token_form
+from .material import COUNTY, NOBODY, ORIGIN, TOWN, body, token_form
 from .mutations import ASSERTIONS
+
+DESCRIPTION = re.compile(r"[ !#-\[\]-~]+")
+"""RFC 6749 §5.2."""
+CLAIMS = ("iss", "aud", "exp", "iat", "nbf", "jti")
+HINTS = {"expired": "has expired", "lasts for a day": "300 seconds", "iat long ago": "300 seconds"}
 
 
 async def test_assertions_that_prove_nothing(sender: Sender, clock: Clock) -> None:
     now = int(clock.now.timestamp())
     for name, mutation in ASSERTIONS.items():
         answer = await sender.http.post(TOKEN, data=token_form(mutation(sender, now)))
-        assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"}), name
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), name
         assert answer.headers["cache-control"] == "no-store", name
+        said, claim = answer.json()["error_description"], name.split()[0]
+        assert DESCRIPTION.fullmatch(said), name
+        is_told = claim in CLAIMS and name != "iat long ago"
+        assert (HINTS.get(name) or (claim if is_told else PROOF)) in said, name
     assert (await sender.sign_on()).status_code == 200
+
+
+async def test_a_stranger_cannot_tell_what_is_wrong(sender: Sender, clock: Clock) -> None:
+    """Whether there is such a client, or another key of it, shows in nothing; nor do claims that nobody has proved."""
+    strange = ECKey.generate_key("P-256")
+    for claims in ({}, {"sub": NOBODY, "iss": NOBODY}, {"aud": "x"}, {"exp": 1}, {"jti": ...}):
+        sender.key = strange
+        answer = await sender.http.post(TOKEN, data=token_form(sender.assertion(**claims)))
+        assert (answer.status_code, answer.json()) == (
+            401,
+            {"error": "invalid_client", "error_description": PROOF},
+        ), claims
 
 
 async def test_what_is_allowed(sender: Sender, clock: Clock) -> None:
@@ -109,7 +132,7 @@ async def test_scopes(enrol: Callable[..., Any]) -> None:
     assert narrowed.json()["scope"] == "figures:read"
     assert (await sender.post(body())).status_code == 403
     refused = await sender.sign_on("referrals:read")
-    assert (refused.status_code, refused.json()) == (400, {"error": "invalid_scope"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +147,8 @@ async def test_forms_that_ask_for_something_else(
     sender: Sender, changes: dict[str, str], status: int, error: str
 ) -> None:
     answer = await sender.http.post(TOKEN, data=token_form(sender.assertion(), **changes))
-    assert (answer.status_code, answer.json()) == (status, {"error": error})
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert next(iter(changes)) in answer.json()["error_description"]
 
 
 async def test_the_token_endpoint_takes_forms(sender: Sender) -> None:
@@ -138,4 +162,6 @@ async def test_the_metadata_lead_to_a_token(sender: Sender) -> None:
     told = (await sender.http.get(METADATA)).json()
     assert told["issuer"] == ORIGIN
     assert (await sender.http.post(told["token_endpoint"], data=token_form(sender.assertion()))).status_code == 200
-    assert (await sender.http.get(told["jwks_uri"])).json()["keys"]
+    keys = await sender.http.get(told["jwks_uri"])
+    assert keys.json()["keys"]
+    assert keys.headers["cache-control"] == "public, max-age=30"

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from polku_referral.door.descriptions import GRANT_TYPE, NOT_NOW, SCOPE, described
 from polku_referral.door.refusals import ASSERTION, Refusals
 from polku_referral.door.tokens import ALGORITHMS, TOKEN_S, InvalidClient, NotNow, Tokens
 from polku_referral.keys import SigningKeys
 from polku_referral.model.directory import SCOPES
+from polku_runtime.access.tokens import KEYS_FRESH_S
 
 TOKEN, JWKS, METADATA = "/referral/oauth/token", "/referral/oauth/jwks", "/.well-known/oauth-authorization-server"
 AGAIN_S = "5"
@@ -33,9 +35,10 @@ class TokenOut(BaseModel):
 
 
 class TokenErrorOut(BaseModel):
-    """RFC 6749 §5.2, and `temporarily_unavailable` of §4.1.2.1."""
+    """RFC 6749 §5.2, and `temporarily_unavailable` of §4.1.2.1. error_description: for the client's developer."""
 
     error: Literal["unsupported_grant_type", "invalid_client", "invalid_scope", "temporarily_unavailable"]
+    error_description: str
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -62,8 +65,10 @@ async def metadata(request: Request) -> dict[str, Any]:
 
 
 @router.get(JWKS)
-async def jwks(request: Request) -> dict[str, Any]:
+async def jwks(request: Request, response: Response) -> dict[str, Any]:
     """The keys that verify access tokens and receipts."""
+    # As long as our own services keep them; a new key is published for much longer before it signs.
+    response.headers["cache-control"] = f"public, max-age={KEYS_FRESH_S:.0f}"
     keys: SigningKeys = request.app.state.keys
     return await keys.published()
 
@@ -78,7 +83,7 @@ async def token(
 ) -> JSONResponse:
     """A short-lived access token for a client that proves its private key."""
     if grant_type != "client_credentials":
-        return _error(400, "unsupported_grant_type")
+        return _error(400, "unsupported_grant_type", GRANT_TYPE)
     tokens: Tokens = request.app.state.tokens
     try:
         client = await tokens.authenticate(client_assertion, client_assertion_type)
@@ -88,14 +93,15 @@ async def token(
         refusals: Refusals = request.app.state.refusals
         await refusals.note(ASSERTION, invalid.reason, invalid.claimed)
         if isinstance(invalid, NotNow):
-            return _error(503, "temporarily_unavailable", {"retry-after": AGAIN_S})
-        return _error(401, "invalid_client")
+            return _error(503, "temporarily_unavailable", NOT_NOW, {"retry-after": AGAIN_S})
+        return _error(401, "invalid_client", described(invalid.reason))
     except ValueError:
-        return _error(400, "invalid_scope")
+        return _error(400, "invalid_scope", SCOPE)
     body = {"access_token": issued, "token_type": "Bearer", "expires_in": TOKEN_S, "scope": " ".join(scopes)}
     return JSONResponse(body, headers=NO_STORE)
 
 
-def _error(status: int, code: str, more: Mapping[str, str] | None = None) -> JSONResponse:
-    """RFC 6749 §5.2; says nothing about what was wrong with a proof."""
-    return JSONResponse({"error": code}, status, headers={**NO_STORE, **(more or {})})
+def _error(status: int, code: str, description: str, more: Mapping[str, str] | None = None) -> JSONResponse:
+    """RFC 6749 §5.2."""
+    body = {"error": code, "error_description": description}
+    return JSONResponse(body, status, headers={**NO_STORE, **(more or {})})

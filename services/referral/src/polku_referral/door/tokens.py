@@ -33,7 +33,7 @@ JTI = re.compile(r"[!-~]{8,128}", re.ASCII)
 
 
 class InvalidClient(Exception):
-    """The assertion proves nothing. What is wrong with it is not said to who sent it.
+    """The assertion proves nothing. What of it may be said to who sent it, `descriptions` knows.
 
     reason: a code for the audit trail. claimed: whose assertion it says it is, which may be anybody's invention.
     """
