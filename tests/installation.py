@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -61,15 +61,24 @@ class Installation:
         """A new colleague with a role."""
         async with httpx.AsyncClient(base_url=self.address, timeout=10) as http:
             colleague = Colleague(http)
-            await colleague.open_link(self.invite(role, login)["link"], PASSWORD)
+            invited = await asyncio.to_thread(self.invite, role, login)
+            await colleague.open_link(invited["link"], PASSWORD)
             yield colleague
 
     @asynccontextmanager
     async def sender(self, organisation: str = "kk-tyollisyysalue") -> AsyncIterator[Sender]:
         """A system of a referring organisation."""
-        client = seeds.client(organisation, ["referrals:write", "referrals:read", "figures:read"], self.environment)
+        scopes = ["referrals:write", "referrals:read", "figures:read"]
+        client = await asyncio.to_thread(seeds.client, organisation, scopes, self.environment)
         async with httpx.AsyncClient(base_url=self.address, timeout=10) as http:
             yield Sender(client, http)
+
+
+@asynccontextmanager
+async def together(*entered: AbstractAsyncContextManager[Any]) -> AsyncIterator[list[Any]]:
+    """Senders and colleagues who come in at the same time: each waits for a command, and most of that is its start."""
+    async with AsyncExitStack() as stack:
+        yield await asyncio.gather(*(stack.enter_async_context(one) for one in entered))
 
 
 @contextmanager

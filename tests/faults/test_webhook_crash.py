@@ -19,7 +19,7 @@ from polku_embedded import mongodb
 from polku_embedded.ports import Ports
 from polku_embedded.world.colleague import Colleague
 from polku_embedded.world.sender import REFERRALS, Sender
-from tests.installation import Installation, body, until
+from tests.installation import Installation, body, together, until
 from tests.receiver import Message, Receiver, receiving
 
 TODAY = date.today()  # noqa: DTZ011
@@ -40,8 +40,7 @@ async def test_killed_in_the_middle_of_deliveries(troubled: Installation) -> Non
 
     async with (
         receiving() as receiver,
-        troubled.sender() as sender,
-        troubled.signed_in("coordinator", "hook-coordinator") as coordinator,
+        together(troubled.sender(), troubled.signed_in("coordinator", "hook-coordinator")) as (sender, coordinator),
         mongod(troubled) as mongo,
     ):
         headers = {"authorization": f"Bearer {await sender.token()}"}
@@ -61,6 +60,7 @@ async def test_killed_in_the_middle_of_deliveries(troubled: Installation) -> Non
         asked = {"since": "2026-01-01T00:00:00Z"}
         again = await sender.http.post(f"{API}/webhooks/{webhook}/replay", json=asked, headers=headers)
         assert again.status_code == httpx.codes.ACCEPTED, again.text
+        listing = asyncio.create_task(asyncio.to_thread(troubled.polku, "webhooks", "list", "--json"))
         wanted = {item["id"] for item in feed}
         await receiver.until(lambda: {message.id for message in receiver.taken} >= wanted, 60)
 
@@ -68,7 +68,7 @@ async def test_killed_in_the_middle_of_deliveries(troubled: Installation) -> Non
         assert in_order(receiver.taken)
         attempts = (await sender.http.get(f"{API}/webhooks/{webhook}/attempts?limit=200", headers=headers)).json()
         assert {row["error"] for row in attempts["items"]} | {row["status"] for row in attempts["items"]} >= {None, 204}
-        rows = troubled.polku("webhooks", "list", "--json")
+        rows = await listing
         assert (rows.returncode, webhook in rows.stdout) == (0, True)
         await sender.http.delete(f"{API}/webhooks/{webhook}", headers=headers)
 
