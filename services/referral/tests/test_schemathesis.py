@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from schemathesis.engine import Status
 
 from polku_referral.settings import ReferralSettings
+from polku_referral.webhooks import endpoints
 from polku_web.docs import description
 from polku_web.openapi import MACHINE, operations
 from polku_web.testing.conformance import BUSY, ask, name_of, served
@@ -43,6 +44,12 @@ def referral_settings(referral_settings: ReferralSettings) -> ReferralSettings:
     """One client stands for many here."""
     many = {"rate_requests": 100_000, "rate_at_once": 16, "webhook_allow": "127.0.0.1"}
     return referral_settings.model_copy(update=many)
+
+
+@pytest.fixture(autouse=True)
+def many_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused one more has none to walk on with."""
+    monkeypatch.setattr(endpoints, "MAX_WEBHOOKS", 10_000)
 
 
 @pytest.fixture
@@ -102,6 +109,8 @@ def sensible(context: Any, case: Any) -> Any:
         return case
     if name == "receiveReferral":
         case.body |= body(f"S-{next(_numbers)}", reason__text=case.body["reason"].get("text", ""))
+    elif name == "registerWebhook":
+        case.body["url"] = f"https://asiat.example.fi/{next(_numbers)}"
     elif name == "playTheProject":
         case.body = PLAYED.get(case.path_parameters["command"], {})
     elif name in ("withdrawReferral", "requestWithdrawal"):
