@@ -178,7 +178,7 @@ async def test_unknown_codes_are_kept_seen_and_repaired(
 
     wrong = await me.submit(page, f"{page}/map-codes", {"service": ""})
     assert wrong.status_code == 422
-    done = await me.submit(page, f"{page}/map-codes", {"service": "group-activity"})
+    done = await me.submit(page, f"{page}/map-codes", {"service": "group-activity", "municipality": "205"})
     assert done.headers["location"] == f"{page}?done=map-codes"
     assert "Unknown code" not in (await me.get(page)).text
     heard = (await sender.get(f"/referrals/{shown['id']}")).json()

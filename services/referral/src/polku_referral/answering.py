@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from polku_events.refusals import Wrong, refuse_if
 from polku_referral.desk import Desk
 from polku_referral.model import answers
-from polku_referral.model.referral import Decided, Referral
-from polku_referral.repository import scope_of
+from polku_referral.model.referral import Decided, Referral, commands_of, own_codes
+from polku_referral.repository import Kept, scope_of
 from polku_referral.wishes import AcceptIn, AskIn, DeclineIn, ForwardIn, MapCodesIn, NothingIn, WaitlistIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -100,19 +100,26 @@ async def confirm_withdrawal(
 
 
 async def map_codes(desk: Desk, who: Principal, referral_id: str, seen: int, wish: MapCodesIn) -> Referral:
-    """What the sender's unknown codes stand for; until then the referral cannot be accepted."""
-    before = await present(desk, who, referral_id, seen)
-    known: Mapping[str, str] = wish.model_dump(exclude_none=True)
-    if before.unmapped:  # else the state is in the way, not a field
+    """What the sender's own codes stand for; until all are known the referral cannot be accepted.
+
+    The municipality is the person's: it is in no event, and what it stands for is sealed as it is itself.
+    """
+    kept = await _present(desk, who, referral_id, seen)
+    before, said = kept.referral, wish.model_dump(exclude_none=True)
+    own = [*own_codes(before), *(["municipality"] if before.own_municipality else [])]
+    needed = before.unmapped or (() if said else own)
+    known: Mapping[str, str] = {field: said[field] for field in said if field != "municipality"}
+    if "map-codes" in commands_of(before):  # else the state is in the way, not a field
         refuse_if(
             [
-                *(Wrong(field, "needed") for field in before.unmapped if field not in known),
-                *(Wrong(field, "not-unmapped") for field in known if field not in before.unmapped),
+                *(Wrong(field, "needed") for field in needed if field not in said),
+                *(Wrong(field, "not-unmapped") for field in said if field not in own),
                 *(Wrong(f, "unknown-code") for f, c in known.items() if not desk.codes.allows(f, c, desk.today)),
             ]
         )
-    decided = answers.map_codes(before, known=known, at=desk.effects.now(), by=who.id)
-    return await saved(desk, who, before, decided)
+    after, events = answers.map_codes(before, known=known, at=desk.effects.now(), by=who.id)
+    sealed = await desk.sealed_municipality(kept, wish.municipality) if wish.municipality else {}
+    return await desk.repository.save(before, after, events, scope_of(who), sealed)
 
 
 def reasoned(desk: Desk, reasons: str, reason: str, text: str) -> list[Wrong]:
@@ -133,9 +140,13 @@ def _not_far(desk: Desk, field: str, day: date | None) -> list[Wrong]:
 
 async def present(desk: Desk, who: Principal, referral_id: str, seen: int) -> Referral:
     """The referral in the version that was seen."""
-    found = (await desk.find(who, referral_id)).referral
-    if found.version != seen:
-        raise LostRace(found)
+    return (await _present(desk, who, referral_id, seen)).referral
+
+
+async def _present(desk: Desk, who: Principal, referral_id: str, seen: int) -> Kept:
+    found = await desk.find(who, referral_id)
+    if found.referral.version != seen:
+        raise LostRace(found.referral)
     return found
 
 

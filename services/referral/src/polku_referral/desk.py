@@ -21,7 +21,7 @@ from polku_referral.code_maps import CodeMaps
 from polku_referral.directory import Directory
 from polku_referral.intake import Intake
 from polku_referral.master import MasterKey
-from polku_referral.model.code_map import own_code
+from polku_referral.model.code_map import is_own, own_code, read_municipality
 from polku_referral.model.identity import Which
 from polku_referral.model.referral import Referral
 from polku_referral.model.terms import Terms
@@ -217,11 +217,36 @@ class Desk:
         notes = await self._open(kept.sealed.get("notes"), person_id, f"notes:{referral.id}")
         contact = await self._open(sealed.get("contact"), person_id, "contact")
         # What this sender told goes before what was told when the person was first heard of.
-        contact |= {name: value for name, value in notes.get("contact", {}).items() if value is not None}
-        contact |= await self.corrected_contact(kept)
+        told = await self.told_contact(kept)
+        contact |= told | await self._read_municipality(kept, told.get("municipality"))
         if contact:
             contact["protected_address"] = await self._is_protected(person_id)
         return Opened(await self._open(sealed.get("identity"), person_id, "identity"), contact, notes)
+
+    async def told_contact(self, kept: Kept) -> dict[str, Any]:
+        """What its sender has told of how to reach the person, with its corrections, as it told it."""
+        notes = await self._open(kept.sealed.get("notes"), kept.referral.person_id, f"notes:{kept.referral.id}")
+        told = {name: value for name, value in notes.get("contact", {}).items() if value is not None}
+        return told | await self.corrected_contact(kept)
+
+    async def sealed_municipality(self, kept: Kept, code: str) -> dict[str, Binary]:
+        """What the sender's own words for the municipality stand for, for `Repository.save`; for these words alone.
+
+        code: three digits. Raises Refused when the person is erased.
+        """
+        own = (await self.told_contact(kept)).get("municipality")
+        kind = f"municipality:{kept.referral.id}"
+        return {"municipality": await self.seal(kept.referral, kind, {"own": own, "code": code})}
+
+    async def _read_municipality(self, kept: Kept, told: str | None) -> dict[str, str]:
+        """The sender's own words read: as somebody said of them here, else by its organisation's map as it is now."""
+        if told is None or not is_own(told):
+            return {}
+        referral = kept.referral
+        said = await self._open(kept.sealed.get("municipality"), referral.person_id, f"municipality:{referral.id}")
+        by_map = read_municipality(told, await self.code_maps.of(referral.organisation_id))
+        code = said["code"] if said.get("own") == told else by_map
+        return {"municipality": code or told, "own_municipality": told}
 
     async def corrected_contact(self, kept: Kept) -> dict[str, Any]:
         """What the sender has corrected since, all corrections taken together; a field may be None now."""

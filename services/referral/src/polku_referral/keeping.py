@@ -13,6 +13,7 @@ from polku_events import EventData
 from polku_events.refusals import Refused
 from polku_referral.keys import SigningKeys
 from polku_referral.master import MasterKey
+from polku_referral.model.code_map import is_own
 from polku_referral.model.person import Person, new_case_code
 from polku_referral.model.referral import Referral, receive
 from polku_referral.model.terms import Terms
@@ -196,6 +197,7 @@ class Keeper:
             expires_on=self.terms.expires_on(body.route, due),
             mapped=one.mapped,
             unmapped=one.unmapped,
+            own_municipality=is_own(body.person.municipality),
             test=one.test,
             at=now,
             by=one.client_id,

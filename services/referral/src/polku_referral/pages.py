@@ -15,7 +15,7 @@ from polku_referral import answering
 from polku_referral.api.referrals import AtDesk, Coordinator
 from polku_referral.desk import Desk
 from polku_referral.model.clocks import due_of, level_on, waits_for
-from polku_referral.model.referral import WAITING, commands_of
+from polku_referral.model.referral import WAITING, commands_of, own_codes
 from polku_referral.repository import LATE, scope_of
 from polku_referral.texts import WRONG
 from polku_referral.views import PROJECT, told
@@ -143,6 +143,7 @@ async def _referral(
         **_clock(desk),
         "is_project": is_project,
         "commands": commands_of(kept.referral) if is_project else (),
+        "own_codes": own_codes,
         "codes": desk.codes,
         "today": desk.today,
         "done": done,
@@ -203,5 +204,5 @@ DONE: Mapping[str, Message] = {
     "accept": msg("The referral was accepted. The pathway opens by itself and the sender hears of it."),
     "decline": msg("The referral was declined. The sender hears the reason."),
     "confirm-withdrawal": msg("The referral was given back. The sender hears of it."),
-    "map-codes": msg("The sender’s codes are known now. The referral can be accepted."),
+    "map-codes": msg("What the sender’s codes stand for was saved. The sender hears of it."),
 }

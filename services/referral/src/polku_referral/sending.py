@@ -14,7 +14,7 @@ from polku_referral.answering import reasoned
 from polku_referral.desk import Desk
 from polku_referral.fields import Strict
 from polku_referral.model import sending
-from polku_referral.model.code_map import read_municipality
+from polku_referral.model.code_map import is_own, read_municipality
 from polku_referral.model.referral import Decided, Referral
 from polku_referral.repository import Kept, sender_scope_of
 from polku_referral.wishes import AnswerIn, CorrectContactIn, WithdrawIn
@@ -57,7 +57,8 @@ async def correct_contact(desk: Desk, who: Principal, referral_id: str, seen: in
                 wish.municipality, await desk.code_maps.of(kept.referral.organisation_id)
             )
             refuse_if([] if told["municipality"] else [Wrong("municipality", "not-valid")])
-        decided = sending.correct_contact(kept.referral, at=desk.effects.now(), by=who.id)
+        own = is_own(told["municipality"]) if "municipality" in told else None
+        decided = sending.correct_contact(kept.referral, own_municipality=own, at=desk.effects.now(), by=who.id)
         contact = await desk.corrected_contact(kept) | told
         return decided, {"contact": await desk.seal(kept.referral, f"contact:{kept.referral.id}", contact)}
 

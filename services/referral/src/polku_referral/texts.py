@@ -11,7 +11,7 @@ WRONG: Mapping[str, Message] = {
     "in-future": msg("The day is in the future."),
     "in-past": msg("The day must be after today."),
     "too-far-away": msg("The day is more than a year away."),
-    "not-unmapped": msg("This code is known already."),
+    "not-unmapped": msg("The sender used no code of its own here."),
     "before-referral": msg("This day is before the referral."),
     "needed": msg("This is required."),
     "not-a-coordinator": msg("Choose a coordinator of this programme."),

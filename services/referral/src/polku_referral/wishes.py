@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict
-from polku_referral.model.code_map import OwnCode
+from polku_referral.model.code_map import Municipality, OwnCode
 from polku_web.i18n import msg
 
 Note = Annotated[LongText, Field(max_length=1000)]
@@ -72,12 +72,14 @@ class ForwardIn(Strict):
 
 
 class MapCodesIn(Strict):
-    """What each of the sender's unknown codes stands for; exactly the fields that are unmapped."""
+    """What the sender's own codes stand for: all that are `unmapped`, and any in `mapped` that is to be another."""
 
     route: Code | None = None
     """Code of the list `route`."""
     service: Code | None = None
     """Code of the list `service`."""
+    municipality: Municipality | None = None
+    """Three digits, where the sender told the person's municipality in a way of its own."""
 
 
 class WithdrawIn(Strict):

@@ -13,7 +13,7 @@ from polku_events.referral import (
     ReferralWithdrawn,
 )
 from polku_events.refusals import Refused
-from polku_referral.model.referral import COMMANDS, Decided, Referral, about, check, commands_of, step
+from polku_referral.model.referral import COMMANDS, Decided, Referral, about, check, commands_of, own_codes, step
 
 
 def accept(
@@ -83,12 +83,14 @@ def confirm_withdrawal(referral: Referral, *, on: date, at: datetime, by: str) -
 
 
 def map_codes(referral: Referral, *, known: Mapping[str, str], at: datetime, by: str | None) -> Decided:
-    """The sender's codes that nobody knew are given known ones. known: field → code, for `route` and `service`.
+    """The sender's own codes are given known ones, or other ones than before. known: field → code, for `route` and
+    `service`; nothing where only the municipality, which is sealed, was told in words of the sender's own.
 
-    Raises Refused when no code was unknown, or some still would be, and when the referral is answered already.
+    Raises Refused when some codes still would be unknown, for a field where the sender used one of Polku's, and when
+    the referral is answered already.
     """
-    if "map-codes" not in commands_of(referral) or set(known) != set(referral.unmapped):
+    own = own_codes(referral)
+    if "map-codes" not in commands_of(referral) or not referral.unmapped.keys() <= known.keys() <= own.keys():
         raise Refused("wrong-state")
-    mapped = {**referral.mapped, **referral.unmapped}
-    after = step(referral, "codes-mapped", at, by, "project", mapped=mapped, unmapped={}, **known)
+    after = step(referral, "codes-mapped", at, by, "project", mapped=own, unmapped={}, **known)
     return after, [ReferralCodesMapped(**about(referral), route=after.route, service=after.service)]

@@ -70,13 +70,19 @@ def read(sent: Mapping[str, str], code_map: CodeMap | None, knows: Callable[[str
     return Read(values, mapped, unmapped, tuple(wrong))
 
 
+def is_own(municipality: str | None) -> bool:
+    """True for anything but the three digits of Statistics Finland's list: that is the sender's own way to say it."""
+    return municipality is not None and not (
+        len(municipality) == 3 and municipality.isascii() and municipality.isdigit()
+    )
+
+
 def read_municipality(sent: str, code_map: CodeMap | None) -> str | None:
     """The municipality's three digits, or the sender's own text where its map says `keep`; None: not to be read."""
     if code_map is not None and sent in code_map.municipality:
         return code_map.municipality[sent]
-    is_code = len(sent) == 3 and sent.isascii() and sent.isdigit()
     is_kept = code_map is not None and code_map.unknown == "keep" and not holds_code(sent)
-    return sent if is_code or is_kept else None
+    return sent if not is_own(sent) or is_kept else None
 
 
 def own_code(code_map: CodeMap | None, codes: str, code: str | None) -> str | None:

@@ -70,7 +70,8 @@ class Referral(Aggregate):
     question; expires_on: the last day before it ends unanswered. stands_since: the day since which the project's
     time stands, because of a question. reminded: the highest level that was told of the present wait, 0–2.
     mapped, unmapped: field → the sender's own code, which stands for the value of that field, or for nothing known
-    yet. client_id: the machine that sent it. changed_at: when the last line of the history was written.
+    yet. own_municipality: the person's municipality was told in words of the sender's own; they are sealed.
+    client_id: the machine that sent it. changed_at: when the last line of the history was written.
     """
 
     external_id: str
@@ -91,6 +92,7 @@ class Referral(Aggregate):
     reminded: int = 0
     mapped: Mapping[str, str] = Field(default_factory=dict)
     unmapped: Mapping[str, str] = Field(default_factory=dict)
+    own_municipality: bool = False
     state: State = "received"
     coordinator_id: str | None = None
     accepted_on: date | None = None
@@ -123,6 +125,7 @@ def receive(
     expires_on: date | None = None,
     mapped: Mapping[str, str] | None = None,
     unmapped: Mapping[str, str] | None = None,
+    own_municipality: bool = False,
     test: bool = False,
     at: datetime,
     by: str,
@@ -147,6 +150,7 @@ def receive(
         expires_on=expires_on,
         mapped=mapped or {},
         unmapped=unmapped or {},
+        own_municipality=own_municipality,
         history=(Step(kind="received", at=at, by=by, party="sender"),),
         changed_at=at,
     )
@@ -177,11 +181,19 @@ def conclude(referral: Referral, *, outcome: str, on: date, at: datetime) -> Dec
 
 
 def commands_of(referral: Referral) -> tuple[str, ...]:
-    """What the project may do now: with codes that nobody knows, everything but accepting."""
+    """What the project may do now: with codes that nobody knows, everything but accepting.
+
+    What the sender's own codes stand for may be said, and said again, as long as the referral can be answered.
+    """
     commands = COMMANDS[referral.state]
-    if not referral.unmapped or "accept" not in commands:
+    if "accept" not in commands or not (own_codes(referral) or referral.own_municipality):
         return commands
-    return (*(command for command in commands if command != "accept"), "map-codes")
+    return (*(command for command in commands if command != "accept" or not referral.unmapped), "map-codes")
+
+
+def own_codes(referral: Referral) -> dict[str, str]:
+    """Field → the sender's own code, known or not."""
+    return {**referral.mapped, **referral.unmapped}
 
 
 def about(referral: Referral) -> dict[str, str]:

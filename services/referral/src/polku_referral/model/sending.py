@@ -37,8 +37,12 @@ def answer(referral: Referral, *, answer_due: date, expires_on: date, on: date, 
     return after, [ReferralAnswered(**about(referral), answered_on=on, answer_due=answer_due)]
 
 
-def correct_contact(referral: Referral, *, at: datetime, by: str) -> Decided:
-    """The sender corrects how the person is reached; the data are sealed beside the document."""
+def correct_contact(referral: Referral, *, own_municipality: bool | None = None, at: datetime, by: str) -> Decided:
+    """The sender corrects how the person is reached; the data are sealed beside the document.
+
+    own_municipality: whether the new municipality is in words of the sender's own; None: it stays what it was.
+    """
     check(referral, "correct-contact", SENDER_COMMANDS)
-    after = step(referral, "contact-corrected", at, by, "sender")
+    own = referral.own_municipality if own_municipality is None else own_municipality
+    after = step(referral, "contact-corrected", at, by, "sender", own_municipality=own)
     return after, [ReferralContactCorrected(**about(referral))]
