@@ -150,6 +150,8 @@ async def test_a_change_reaches_an_open_page_and_a_returning_one(
     cookies = await sign_in(database, effects, settings)
     async with httpx.AsyncClient(base_url=served, cookies=cookies, timeout=5) as http:
         assert (await http.get("/demo/health/ready")).json() == {"status": "ok"}
+        probed = await http.head("/demo/health/ready")
+        assert (probed.status_code, probed.content) == (200, b"")
         async with http.stream("GET", "/demo/live") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert answer.headers["content-security-policy"]
