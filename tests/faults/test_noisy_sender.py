@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from polku_embedded.world.sender import Sender
-from tests.installation import ROOT, Installation, body, installed
+from tests.installation import ROOT, Installation, body, installed, together
 
 ALLOWED, NOISE = 20, 20
 """Requests a second that a client may make, and how many times as many the noisy one makes."""
@@ -22,7 +22,7 @@ NOTHING_S = 0.06
 async def test_a_noisy_sender_hardly_slows_the_others(tmp_path: Path) -> None:
     limits = {"POLKU_RATE_REQUESTS": str(ALLOWED), "POLKU_RATE_AT_ONCE": "4"}
     with installed(tmp_path / "data", **limits) as installation:
-        async with installation.sender() as noisy, installation.sender("kainuun-hva") as calm:
+        async with together(installation.sender(), installation.sender("kainuun-hva")) as (noisy, calm):
             quiet: list[float] = []
             loud: list[float] = []
             for number in range(ROUNDS):
