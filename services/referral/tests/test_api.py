@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from polku_referral.desk import Desk
+from polku_runtime.access import Principal
 
 from .conftest import Sender, SignIn, said
 from .material import API, COACH, COORDINATOR, COUNTY, ELSEWHERE, MANAGER, NOBODY, ONNI, REFERRER, body, leaks
@@ -165,6 +166,10 @@ async def test_the_person_behind_a_referral(sender: Sender, sign_in: SignIn, des
         "protected_address": False,
     }
     assert shown["notes"]["reason"] == {"goals": ["work", "education"], "text": "tahtoo-töihin"}
+    kept = await desk.repository.get(referral["id"], {})
+    assert kept is not None
+    all_of_it = vars(await desk.open_person(Principal(kind="staff", id=COORDINATOR), kept))
+    assert {"person_id": kept.referral.person_id, **all_of_it} == shown  # the shape leaves nothing out
     row = await desk.audit.rows.find_one({"action": "read-referral"})
     assert row is not None
     assert (row["by"], row["classes"]) == (COORDINATOR, ["identity", "contact", "notes"])

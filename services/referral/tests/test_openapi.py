@@ -153,9 +153,18 @@ def test_a_generated_client_is_usable(document: dict[str, Any]) -> None:
 
 def test_what_is_left_out_is_not_sent_by_default(document: dict[str, Any]) -> None:
     """A client made from the document sends its defaults: in a change they would undo what nobody meant to."""
-    changes = document["components"]["schemas"]["CorrectContactIn"]["properties"]
-    assert "default" not in changes["protected_address"]
-    assert all(part.get("default") is None for part in changes.values())
+    for name in ("CorrectContactIn", "OrganisationChange"):
+        changes = document["components"]["schemas"][name]
+        assert [field for field, part in changes["properties"].items() if "default" in part] == []
+        assert "required" not in changes
+
+
+def test_a_person_has_a_shape(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert set(schemas["PersonOut"]["required"]) == {"person_id", "identity", "contact", "notes"}
+    for name in ("IdentityOut", "ContactOut", "NotesOut", "ReasonOut"):
+        assert schemas[name]["properties"]
+        assert "required" not in schemas[name]  # what is erased is empty
 
 
 def test_no_body_takes_more_than_it_names(document: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -33,6 +33,15 @@ LongText = Annotated[
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
+
+
+def no_defaults(schema: dict[str, Any]) -> None:
+    """`json_schema_extra` of a body whose left-out fields stay as they are.
+
+    With a default in the document a client made from it would send what nobody meant.
+    """
+    for part in schema["properties"].values():
+        part.pop("default", None)
 
 
 class Strict(BaseModel):

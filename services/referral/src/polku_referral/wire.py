@@ -262,12 +262,3 @@ class NamesOut(BaseModel):
     """Names by person id; one that the reader may not see, or that is erased, is not there."""
 
     names: dict[str, str]
-
-
-class PersonOut(BaseModel):
-    """A person and what the sender told, opened for one reader and written down in the audit trail."""
-
-    person_id: str
-    identity: dict[str, Any]
-    contact: dict[str, Any]
-    notes: dict[str, Any]

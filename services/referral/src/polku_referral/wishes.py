@@ -1,11 +1,11 @@
 """What may be asked of a referral that is there: the bodies of the project's and of the sender's commands."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict
+from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict, no_defaults
 from polku_referral.model.code_map import Municipality, OwnCode
 from polku_web.i18n import msg
 
@@ -14,10 +14,6 @@ Note = Annotated[LongText, Field(max_length=1000)]
 Words = Annotated[Note, StringConstraints(strip_whitespace=True, min_length=1)]
 """As Note, where nothing goes without words."""
 NOTHING_SAID = msg("Say at least one thing that is to be corrected.")
-
-
-def _without_default(schema: dict[str, Any]) -> None:
-    del schema["default"]
 
 
 class NothingIn(Strict):
@@ -101,14 +97,15 @@ class AnswerIn(Strict):
 class CorrectContactIn(Strict):
     """How the person is reached, as it is now. What is left out stays; null takes it away."""
 
+    model_config = ConfigDict(json_schema_extra=no_defaults)
+
     phone: Phone | None = None
     """Digits, spaces, `+`, `-` and brackets."""
     email: Email | None = None
     """Where the person reads mail."""
     municipality: OwnCode | None = Field(None, examples=["205"])
     """Three digits, or as the map of the sender's organisation spells it."""
-    # No default in the document: a client made from it would send it, and lift an order that nobody meant.
-    protected_address: Annotated[bool, Field(strict=True, json_schema_extra=_without_default)] = False
+    protected_address: Annotated[bool, Field(strict=True)] = False
     """A non-disclosure order holds; only `false` lifts it."""
 
     @model_validator(mode="after")

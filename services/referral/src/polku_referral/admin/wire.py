@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from polku_referral.fields import no_defaults
 from polku_referral.model.directory import KINDS
 from polku_referral.model.telling import RETURNS
 
@@ -25,6 +26,8 @@ class Wire(BaseModel):
 class OrganisationChange(Wire):
     """What is left out stays as it is; `null` takes a value away."""
 
+    model_config = ConfigDict(json_schema_extra=no_defaults)
+
     name: Name = ""
     kind: Kind = "other"
     business_id: Annotated[str | None, Field(max_length=20, description="Finnish business id, 1234567-8")] = None
@@ -35,7 +38,7 @@ class OrganisationChange(Wire):
 
 
 class OrganisationIn(OrganisationChange):
-    """code: short, unique, for good."""
+    """code: short, unique, for good. kind: `other` when left out. fhir_profile: `sdoh` when left out."""
 
     code: Code
     name: Name

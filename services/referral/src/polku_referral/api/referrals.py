@@ -12,11 +12,12 @@ from polku_events.refusals import Refused
 from polku_referral.desk import Desk
 from polku_referral.model.identity import holds_code
 from polku_referral.model.referral import Referral, State
+from polku_referral.person_wire import PersonOut
 from polku_referral.repository import Kept
 from polku_referral.submission import sha256
 from polku_referral.texts import as_problem
 from polku_referral.views import PROJECT
-from polku_referral.wire import DryRunOut, MessageOut, NamesOut, PersonOut, ReferralIn, ReferralList, ReferralOut
+from polku_referral.wire import DryRunOut, MessageOut, NamesOut, ReferralIn, ReferralList, ReferralOut
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import client, lost_race, staff, staff_or_client
@@ -113,9 +114,7 @@ async def person(who: Coordinator, desk: AtDesk, referral_id: ReferralId) -> Per
     """The person and what the sender told. Every look is written down."""
     kept: Kept = await desk.find(who, referral_id)
     opened = await desk.open_person(who, kept)
-    return PersonOut(
-        person_id=kept.referral.person_id, identity=opened.identity, contact=opened.contact, notes=opened.notes
-    )
+    return PersonOut.model_validate({"person_id": kept.referral.person_id, **vars(opened)})
 
 
 @router.get("/names")
