@@ -50,12 +50,15 @@ def p99(took: list[float]) -> float:
 
 
 async def beside(
-    installation: Installation, calm: Sender, other: Sender, a_second: int, number: int
+    installation: Installation, calm: Sender, other: Sender, heard: int, number: int
 ) -> tuple[list[float], dict[int, int]]:
-    """What each post of the calm sender took while the other one posts at a pace, and what that one was answered."""
-    name = f"{number}-{a_second}"
+    """What each post of the calm sender took while the other one posts at a pace, and what that one was answered.
+
+    heard: how many a second of the noise are posted to the service; the rest is made all the same.
+    """
+    name = f"{number}-{heard}"
     async with asyncio.TaskGroup() as group:
-        posting = group.create_task(make_noise(installation, other, a_second, name))
+        posting = group.create_task(make_noise(installation, other, heard, name))
         took = await calm_posts(calm, f"BESIDE-{name}")
     return took, posting.result()
 
@@ -77,9 +80,9 @@ async def calm_posts(sender: Sender, name: str) -> list[float]:
     return took
 
 
-async def make_noise(installation: Installation, sender: Sender, a_second: int, name: str) -> dict[int, int]:
-    """Posts from another process; how often each status was answered."""
-    wished = (installation.address, await sender.token(), str(a_second), str(SECONDS), name)
+async def make_noise(installation: Installation, sender: Sender, heard: int, name: str) -> dict[int, int]:
+    """Posts from another process; how often the service answered with each status."""
+    wished = (installation.address, await sender.token(), *map(str, (ALLOWED * NOISE, heard, SECONDS)), name)
     noise = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.noise", *wished, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
