@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from polku_referral import clocks, consumer, pages
-from polku_referral.admin import agreement_pages, client_pages, member_api, member_pages
+from polku_referral.admin import agreement_pages, client_pages, code_pages, member_api, member_pages
 from polku_referral.admin import api as admin_api
 from polku_referral.admin import pages as admin_pages
 from polku_referral.admin.admin import Admin
@@ -136,6 +136,7 @@ def create_api(
             client_pages.router,
             agreement_pages.router,
             member_pages.router,
+            code_pages.router,
         ),
         lifespan=lifespan,
         live={

@@ -1,16 +1,22 @@
-"""The maps of the organisations' own codes: a plain document each, read at every referral, so kept for a moment."""
+"""The maps of the organisations' own codes: a plain document each, read at every referral, so kept for a moment.
+
+And which codes of theirs wait for a meaning.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from polku_events.refusals import Wrong, refuse_if
 from polku_referral.model.code_map import CODED, TOLD, CodeMap
 from polku_referral.model.identity import holds_code
+from polku_referral.model.referral import WAITING
+from polku_referral.repository import NOT_TESTS, REFERRALS
 from polku_runtime.effects import Effects
-from polku_runtime.mongo import Database
+from polku_runtime.mongo import Database, Document
 from polku_web.codes import Codes
 from polku_web.problems import pointer
 
@@ -25,11 +31,20 @@ class Kept(NamedTuple):
     version: int
 
 
+class Waiting(NamedTuple):
+    """A code that nobody knows. referrals: how many wait because of it, without trials."""
+
+    field: str
+    own: str
+    referrals: int
+
+
 class CodeMaps:
     """Organisations' maps by organisation id."""
 
     def __init__(self, database: Database, effects: Effects) -> None:
         self.rows = database["code_maps"]
+        self.referrals = database[REFERRALS]
         self.effects = effects
         self._fresh: dict[str, tuple[datetime, CodeMap | None]] = {}
 
@@ -61,6 +76,24 @@ class CodeMaps:
             return False
         self._fresh.pop(organisation_id, None)
         return bool(done.matched_count or done.upserted_id)
+
+    async def waiting(self, organisation_id: str) -> list[Waiting]:
+        """Codes that keep referrals waiting and are not in the map yet, those with the most referrals first."""
+        waits = {"organisation_id": organisation_id, "state": {"$in": list(WAITING)}, "test": NOT_TESTS}
+        stages: list[Document] = [
+            {"$match": {**waits, "unmapped": {"$nin": [{}, None]}}},
+            {"$project": {"unmapped": {"$objectToArray": "$unmapped"}}},
+            {"$unwind": "$unmapped"},
+            {"$group": {"_id": "$unmapped", "count": {"$sum": 1}}},
+            {"$sort": {"count": DESCENDING, "_id": ASCENDING}},
+        ]
+        found = [
+            Waiting(row["_id"]["k"], row["_id"]["v"], row["count"])
+            async for row in await self.referrals.aggregate(stages)
+        ]
+        # A referral may wait for another code than one that was learnt meanwhile.
+        known = (await self.kept(organisation_id)).code_map or CodeMap()
+        return [one for one in found if one.own not in getattr(known, one.field)]
 
 
 def check(code_map: CodeMap, codes: Codes) -> None:

@@ -15,6 +15,7 @@ from polku_referral.admin import views, wire
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.api import admin_of
 from polku_referral.admin.members import MemberAdmin
+from polku_referral.code_maps import CodeMaps
 from polku_referral.model.directory import Organisation
 from polku_referral.pages import of_form, seen_in
 from polku_referral.texts import REFUSED, WRONG
@@ -183,6 +184,7 @@ async def organisation_page(
     context = {
         "organisation": views.organisation(known, admin.today),
         "clients": [views.client(*one) for one in await admin.clients_of(organisation_id)],
+        "waiting_codes": len(await CodeMaps(admin.directory.database, admin.effects).waiting(organisation_id)),
         "members": [views.member(one, known) for one in await members.of(organisation_id)],
         "strangers": await members.strangers(),
         **lists(admin),

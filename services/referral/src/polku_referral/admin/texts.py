@@ -28,6 +28,27 @@ RETURNED: Mapping[str, Message] = {
     "start-day": msg("Day of acceptance and first day"),
     "reason": msg("Reasons of declining, forwarding and withdrawing"),
 }
+MAPPED: Mapping[str, Message] = {
+    "route": msg("Routes"),
+    "service": msg("Services"),
+    "municipality": msg("Municipalities"),
+    "decline_reason": msg("Reasons of declining"),
+    "outcome": msg("Outcomes"),
+}
+"""What an organisation may have codes of its own for."""
+MAPPED_HINTS: Mapping[str, Message] = {
+    "municipality": msg(
+        "Give the three digits of Statistics Finland’s list, for example 205. What a sender wrote is the person’s "
+        "contact data: an unknown municipality is seen on the page of its referral alone, and read as soon as it "
+        "stands here."
+    ),
+    "decline_reason": msg("These go back to the sender. Of several with the same meaning the first is told."),
+    "outcome": msg("These go back to the sender. Of several with the same meaning the first is told."),
+}
+UNKNOWN: Mapping[str, Message] = {
+    "refuse": msg("The referral is refused, and the sender hears which code it was."),
+    "keep": msg("The referral is taken in, and can be accepted once somebody has said what the code stands for."),
+}
 DONE: Mapping[str, Message] = {
     "added": msg("The organisation was added."),
     "changed": msg("The changes were saved."),

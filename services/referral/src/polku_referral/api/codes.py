@@ -6,14 +6,15 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from polku_events.refusals import Refused
+from polku_referral.admin.codes import CodeAdmin
 from polku_referral.api.commands import COMMAND
-from polku_referral.api.referrals import BASE, AtDesk, refusals
-from polku_referral.audit import Look
-from polku_referral.code_maps import check
+from polku_referral.api.referrals import BASE, AtDesk
 from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
-from polku_referral.repairing import repair
+from polku_referral.texts import as_problem
 from polku_runtime.access import Principal
+from polku_runtime.aggregates import LostRace
 from polku_web.doors import expected_version, lost_race, staff, staff_or_client
 from polku_web.problems import Problem
 
@@ -62,13 +63,17 @@ async def change_code_map(
     """
     seen = expected_version(request)
     await _known(desk, organisation_id)
-    async with refusals(who, desk):
-        check(wish, desk.codes)
-    await desk.audit.write(who, [Look(None, "change-codes", about=organisation_id)])
-    if not await desk.code_maps.put(organisation_id, wish, seen, who.id):
-        raise lost_race((await _shown(response, desk, organisation_id)).model_dump(mode="json"))
-    repaired = await repair(desk.repository, desk.codes, wish, organisation_id, on=desk.today, by=who.id)
+    try:
+        repaired = await code_admin(desk).replace(who, organisation_id, wish, seen)
+    except Refused as refused:
+        raise as_problem(refused) from None
+    except LostRace:
+        raise lost_race((await _shown(response, desk, organisation_id)).model_dump(mode="json")) from None
     return CodeMapChanged(**(await _shown(response, desk, organisation_id)).model_dump(), repaired=repaired)
+
+
+def code_admin(desk: Desk) -> CodeAdmin:
+    return CodeAdmin(desk.code_maps, desk.repository, desk.audit, desk.codes, desk.today)
 
 
 async def _known(desk: Desk, organisation_id: str) -> None:

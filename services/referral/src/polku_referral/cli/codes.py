@@ -8,14 +8,13 @@ import yaml
 from pydantic import ValidationError
 
 from polku_referral.admin.admin import Admin
-from polku_referral.audit import Look
+from polku_referral.admin.codes import CodeAdmin
 from polku_referral.cli.common import Json, administer, failed, owner, say
-from polku_referral.code_maps import CodeMaps, check
+from polku_referral.code_maps import CodeMaps
 from polku_referral.model.code_map import CodeMap
-from polku_referral.repairing import repair
 from polku_referral.repository import Repository
+from polku_runtime.aggregates import LostRace
 from polku_runtime.settings import Settings
-from polku_web.formats import local_day
 
 
 def codes(
@@ -34,15 +33,15 @@ def codes(
     async def work(admin: Admin, _: Settings) -> dict[str, Any]:
         organisation = await owner(admin, code)
         done: dict[str, int] = {}
-        maps = CodeMaps(admin.directory.database, admin.effects)
+        database, effects = admin.directory.database, admin.effects
+        maps = CodeMaps(database, effects)
         kept = await maps.kept(organisation.id)
         if wanted is not None:
-            check(wanted, admin.codes)
-            await admin.audit.write(None, [Look(None, "change-codes", about=organisation.id)])
-            if not await maps.put(organisation.id, wanted, kept.version, None):
-                raise failed("somebody else has changed the map at this moment")
-            repository, today = Repository(admin.directory.database, admin.effects), local_day(admin.effects.now())
-            done = {"repaired": await repair(repository, admin.codes, wanted, organisation.id, on=today, by=None)}
+            keeper = CodeAdmin(maps, Repository(database, effects), admin.audit, admin.codes, admin.today)
+            try:
+                done = {"repaired": await keeper.replace(None, organisation.id, wanted, kept.version)}
+            except LostRace:
+                raise failed("somebody else has changed the map at this moment") from None
             kept = await maps.kept(organisation.id)
         return {**done, "version": kept.version, **(kept.code_map or CodeMap()).model_dump(mode="json")}
 
