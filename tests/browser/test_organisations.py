@@ -24,6 +24,16 @@ async def test_an_authority_is_connected_without_javascript(desks: Desks) -> Non
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#agreements tbody tr")).to_have_count(1)
 
+    await page.get_by_role("link", name="See and change the codes").click()
+    services = page.get_by_role("region", name="Services")
+    await services.get_by_label("The organisation’s code").fill("Verstas")
+    await services.get_by_label("Stands for").select_option(label="Training")
+    await services.get_by_role("button", name="Add").click()
+    await expect(services.get_by_label("Verstas", exact=True)).to_have_value("training")
+    await services.get_by_role("button", name="Remove: Verstas").click()
+    await expect(services.get_by_label("Verstas", exact=True)).to_have_count(0)
+    await page.get_by_role("link", name="Selaimen kunta").click()
+
     await page.get_by_role("link", name="Add a system").click()
     await page.get_by_label("Name").fill("Asiakastieto")
     await page.get_by_role("button", name="Add").click()
@@ -105,6 +115,7 @@ async def test_the_pages_are_accessible(desks: Desks, authority: str, lang: str,
         ending,
         f"{here}/x-road-members/add",
         member,
+        f"{here}/codes",
     ):
         found += await look.faults(address, lang)
     assert found == []

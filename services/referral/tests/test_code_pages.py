@@ -67,7 +67,7 @@ async def test_what_waits_is_mapped_and_repaired(manager: Person, sender: Sender
     assert "2 codes that nobody knows keep referrals waiting." in await text_of(manager, ORGANISATION)
     page = await text_of(manager)
     assert (own in page, "<b>" in (await manager.get(HERE)).text) == (True, False)
-    waits = re.findall(r'class="hint">(\w+), (\d) referrals? waits?<', page)
+    waits = re.findall(r'class="hint" id="h-waiting-\d">(\w+), (\d) referrals? waits?<', page)
     assert waits == [("Services", "3"), ("Routes", "1")]  # the most first, and no trial among them
     done = await manager.submit(HERE, f"{HERE}/map", {"ours": "group-activity"})  # the first form: what waits most
     assert done.headers["location"] == f"{HERE}?repaired=2"
@@ -79,7 +79,7 @@ async def test_what_waits_is_mapped_and_repaired(manager: Person, sender: Sender
     ]
     assert (await trial.told((await trial.get("/referrals")).json()["items"][0]["id"]))["service"] == "group-activity"
     page = await text_of(manager)
-    assert re.findall(r'class="hint">(\w+), (\d) referrals? waits?<', page) == [("Routes", "1")]
+    assert re.findall(r'class="hint" id="h-waiting-\d">(\w+), (\d) referrals? waits?<', page) == [("Routes", "1")]
     assert "1 code that nobody knows keeps referrals waiting." in await text_of(manager, ORGANISATION)
     assert await trail(desk) == [("change-codes", MANAGER, TOWN, None)]
     assert await kept(desk) == {"unknown": "keep", "service": {"Työpaja": "work-activity", own: "group-activity"}}
