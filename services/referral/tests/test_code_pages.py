@@ -10,7 +10,7 @@ from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
 
 from .conftest import Person, Sender, SignIn
-from .material import COACH, COORDINATOR, MANAGER, NOBODY, REFERRER, TOWN
+from .material import COACH, COORDINATOR, MANAGER, NOBODY, REFERRER, TOWN, leaks
 
 ORGANISATION = f"/referral/organisations/{TOWN}"
 HERE = f"{ORGANISATION}/codes"
@@ -122,6 +122,7 @@ async def test_what_is_wrong_stands_beside_its_field(
     assert answer.status_code == 422
     assert re.findall(r'class="error" id="e-([^"]+)"', answer.text) == [error]
     assert f'<a href="#f-{error}">' in answer.text
+    assert leaks(answer.text) == []
     assert (await kept(desk), await trail(desk)) == (MAP, [])
 
 

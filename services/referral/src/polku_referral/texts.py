@@ -15,7 +15,7 @@ WRONG: Mapping[str, Message] = {
     "before-referral": msg("This day is before the referral."),
     "needed": msg("This is required."),
     "not-a-coordinator": msg("Choose a coordinator of this programme."),
-    "looks-like-identity-code": msg("Use an id of your own that holds no personal identity code."),
+    "looks-like-identity-code": msg("Use an id or code of your own that holds no personal identity code."),
     "not-of-identity-code": msg("The date of birth is not the one in the identity code."),
     "identity-form": msg("The identity code is not in the form DDMMYYCZZZQ."),
     "identity-date": msg("The identity code holds a day that does not exist."),

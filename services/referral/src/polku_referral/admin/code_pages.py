@@ -19,6 +19,7 @@ from polku_referral.api.referrals import AtDesk
 from polku_referral.desk import Desk
 from polku_referral.model.code_map import CodeMap
 from polku_referral.model.directory import Organisation
+from polku_referral.model.identity import holds_code
 from polku_referral.pages import seen_in
 from polku_runtime.access import Principal
 from polku_web.forms import Fields, chosen, typed
@@ -114,6 +115,8 @@ async def _page(
         # Each code has a form of its own; what is wrong stands beside the field of the one that was sent.
         wrong = {f"{sent['at']}{'-own' if name == 'own' else ''}": text for name, text in trouble.wrong.items()}
         trouble = trouble._replace(wrong=wrong)
+    if holds_code(sent["own"]):
+        sent = Fields({**sent, "own": ""})  # somebody's identity code is not shown again
     context: dict[str, Any] = {
         "known": known,
         "map": kept.code_map or CodeMap(),
