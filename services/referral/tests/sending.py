@@ -26,6 +26,8 @@ from .conftest import Sender
 from .feeding import carry, outbox
 
 WEBHOOKS = "/webhooks"
+AT_ONCE_S = 5.0
+"""A bound for what should take tens of milliseconds on a machine that is busy."""
 
 
 @pytest.fixture

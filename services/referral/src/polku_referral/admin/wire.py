@@ -126,7 +126,9 @@ class KeyOut(BaseModel):
     used_at: datetime | None
 
 
-class ClientOut(BaseModel):
+class CallerOut(BaseModel):
+    """Whoever comes in as an organisation. suspended: that one is not in use."""
+
     id: str
     organisation_id: str
     name: str
@@ -134,33 +136,24 @@ class ClientOut(BaseModel):
     test: bool
     active: bool
     suspended: bool
-    tokens_valid_from: datetime
-    jwks_uri: str | None
-    keys: list[KeyOut]
     used_at: datetime | None
     refused: int
     refused_at: datetime | None
     version: int
+
+
+class ClientOut(CallerOut):
+    tokens_valid_from: datetime
+    jwks_uri: str | None
+    keys: list[KeyOut]
 
 
 class ClientList(BaseModel):
     items: list[ClientOut]
 
 
-class MemberOut(BaseModel):
-    """id: by which the audit trail knows it. suspended: its organisation is not in use."""
-
-    id: str
-    organisation_id: str
-    name: str
-    scopes: list[str]
-    test: bool
-    active: bool
-    suspended: bool
-    used_at: datetime | None
-    refused: int
-    refused_at: datetime | None
-    version: int
+class MemberOut(CallerOut):
+    """id: by which the audit trail knows it."""
 
 
 class StrangerOut(BaseModel):

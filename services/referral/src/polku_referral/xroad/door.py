@@ -22,7 +22,7 @@ from polku_runtime.trouble import is_infrastructure
 from polku_web import answers
 from polku_web.doors import SAFE_METHODS, Visit
 from polku_web.formats import local_day
-from polku_web.problems import Problem
+from polku_web.problems import Problem, unavailable
 
 OPENS = ("/referral/api/v1/", "/openapi.json", "/problems")
 """Where a member may come. What the app has for its operator and for browsers is not there."""
@@ -103,7 +103,7 @@ class Gate:
                         raise
                     # The command is kept, its row is not: the caller repeats it, and then both are.
                     is_lost = True
-                    problem = Problem(503, "unavailable", headers={"retry-after": "2"})
+                    problem = unavailable()
                     await answers.answer(Request(scope), problem)(scope, receive, send)
             if not is_lost:
                 await send(sent)
