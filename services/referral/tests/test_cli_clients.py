@@ -1,6 +1,7 @@
 """`polku client … | keys …`: machines, their keys and the door's own."""
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,20 @@ async def test_a_key_is_rotated(polku: Polku, browser: Any, clock: Clock, tmp_pa
     assert await token_of(browser(), client_id, new, clock) == 200
     refused(await polku("client", "remove-key", client_id, str(new.kid)), "no other key")
     refused(await polku("client", "add-key", "nobody", str(path)), "there is no client nobody")
+
+
+async def test_a_key_whose_id_begins_with_a_dash_is_removed(
+    polku: Polku, tmp_path: Path, app: FastAPI, sender: Sender
+) -> None:
+    made = (ECKey.generate_key("P-256", auto_kid=True) for _ in itertools.count())
+    key, path = next(key for key in made if key.thumbprint().startswith("-")), tmp_path / "key.pem"
+    path.write_bytes(key.as_pem(private=False))
+    added = printed(await polku("client", "add-key", sender.client_id, str(path), "--json"))
+    assert key.thumbprint() in added["key_ids"]
+    misspelt = await polku("client", "remove-key", sender.client_id, key.thumbprint(), "--jsno")
+    assert (misspelt.exit_code, "--jsno" in misspelt.stderr) == (2, True)
+    printed(await polku("client", "remove-key", sender.client_id, key.thumbprint(), "--leaked", "--json"))
+    assert key.thumbprint() not in [one["kid"] for one in (await app.state.directory.client(sender.client_id)).keys]
 
 
 async def test_a_client_is_shown_revoked_and_restored(polku: Polku, app: FastAPI, browser: Any, clock: Clock) -> None:

@@ -81,7 +81,8 @@ def add_key(client_id: ClientId, key_file: KeyFile, *, as_json: Json = False) ->
     say(administer(work), as_json)
 
 
-@app.command("remove-key")
+# A thumbprint may begin with a dash (RFC 4648 section 5): what is no option of ours is the argument.
+@app.command("remove-key", context_settings={"ignore_unknown_options": True})
 def remove_key(
     client_id: ClientId,
     key_id: Annotated[str, typer.Argument(help="Key id or thumbprint, as `show` prints them.")],
