@@ -180,6 +180,19 @@ async def test_only_forms_are_taken_by_pages(web: AsyncClient, content_type: str
     assert answer.status_code == 415
 
 
+@pytest.mark.parametrize("codec", ["utf-8", "punycode", "idna", "utf-7", "undefined"])
+async def test_no_form_names_a_codec(web: AsyncClient, codec: str) -> None:
+    """Of these all but the first took many seconds, or ended in 500, for anybody who had the address of a form."""
+    name = b"a-" + b"b" * 100_000 if codec == "punycode" else b"xn--+2AA-"
+    form = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + name + b"\r\n--x--\r\n"
+    headers = {"cookie": "who=coordinator", "content-type": f"multipart/form-data; boundary=x; charset={codec}"}
+    began = time.monotonic()
+    answer = await web.post("/demo/things", content=form, headers=headers | {"accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+    assert "x-www-form-urlencoded" in answer.json()["detail"]
+    assert time.monotonic() - began < 0.5
+
+
 async def test_too_large_is_413_also_without_a_stated_length(web: AsyncClient) -> None:
     large = body().replace(b"A-1", b"a" * 300_000)
     answer = await web.post(URL, content=large, headers=HEADERS)

@@ -111,6 +111,7 @@ async def test_a_form_without_the_sessions_token_is_refused(web: AsyncClient, cs
         {"sec-fetch-site": "none"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:8700.evil.example"},
     ],
     ids=str,

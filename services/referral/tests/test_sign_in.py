@@ -151,4 +151,4 @@ async def test_odd_forms(accounts: Accounts, browser: Callable[..., httpx.AsyncC
 
 async def test_files_are_no_passwords(accounts: Accounts, browser: Callable[..., httpx.AsyncClient]) -> None:
     answer = await browser().post(SIGN_IN_PAGE, data={"login": LOGIN}, files={"password": ("x", b"y")})
-    assert answer.status_code == 422
+    assert answer.status_code == 415

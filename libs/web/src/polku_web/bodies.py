@@ -15,7 +15,8 @@ MAX_BYTES = 256 * 1024
 BODY_S, SLOWEST = 30.0, 128 * 1024
 """A body comes within so many seconds, and a large one at so many bytes a second at least."""
 
-_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM_TYPE = "application/x-www-form-urlencoded"
+"""Never multipart: there the sender names the codec of its fields, and Python has some that take minutes, or raise."""
 _JSON_TYPES = {"/api/": ("application/json",), "/fhir/": ("application/fhir+json", "application/json")}
 """What a body may be at addresses for machines; all others take forms."""
 
@@ -87,9 +88,9 @@ def check_body(body: bytes, path: str, content_type: str, encoding: str = "") ->
         if media not in json_types or charset not in ("", "utf-8", "utf8"):
             raise Problem(415, "unsupported-media-type", msg("Send the body as application/json in UTF-8."))
         read_json(body)
-    elif media not in _FORM_TYPES:
-        raise Problem(415, "unsupported-media-type", msg("Send the body as a form."))
-    elif media == _FORM_TYPES[0]:
+    elif media != _FORM_TYPE:
+        raise Problem(415, "unsupported-media-type", msg("Send the body as a form (%(type)s).", type=_FORM_TYPE))
+    else:
         _check_form(body)
 
 

@@ -149,8 +149,8 @@ def check_same_site(request: Request) -> None:
         raise Problem(403, "cross-site")
     origin = request.headers.get("origin")
     if origin is not None:
-        ours = {urlsplit(request.app.state.settings.base_url).netloc, request.headers.get("host", "")}
-        if urlsplit(origin).netloc not in ours:
+        ours = {urlsplit(request.app.state.settings.base_url).netloc, request.headers.get("host")}
+        if origin.partition("://")[2] not in ours:
             raise Problem(403, "cross-site")
 
 
