@@ -96,7 +96,8 @@ async def test_replays(
         await all_due(delivery, webhook["id"])
         assert [message.id for message in receiver.taken] == ids[:1]
         await post(sender, f"{address}/deliveries/{TOWN}/replay", None, 404)
-        await post(sender, f"{address}/replay", {}, 422)
+        for wrong in ({}, {"since": "0001-01-01T00:00:00+14:00"}, {"since": "9999-12-31T23:59:59-14:00"}):
+            await post(sender, f"{address}/replay", wrong, 422)
 
 
 async def test_asked_for_again_while_it_is_being_sent(

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from polku_runtime.testing import Clock
+from polku_web.paging import encode
 
 from .conftest import Sender, SignIn
 from .fhir_asking import ask, codes_of, found
@@ -193,6 +194,7 @@ async def test_searches_that_mean_nothing(sender: Sender) -> None:
         ("_total=some", "_total", "not-valid"),
         ("after=WzFd", "after", "cursor"),
         ("after=WyJ4IiwieSJd", "after", "cursor"),
+        (f"after={encode(('0001-01-01T00:00:00+14:00', 'x'))}", "after", "cursor"),
     ):
         answer = await ask(sender, "GET", f"/Task?{query}")
         assert (answer.status_code, codes_of(answer)) == (400, [("invalid", code)]), query

@@ -5,7 +5,7 @@ Unknown parameters are refused: one that is misspelt must not find everything.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -129,8 +129,8 @@ def _total(value: str) -> bool:
 def _beyond(after: Key, direction: int) -> list[Filter]:
     try:
         moment, last = after
-        at = datetime.fromisoformat(str(moment))
-    except ValueError:
+        at = datetime.fromisoformat(str(moment)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Problem(400, "invalid", errors=wrong_cursor().errors) from None
     further = "$gt" if direction == ASCENDING else "$lt"
     # The first alone says no more than the second, but by it the index is entered at the cursor and not at its end.

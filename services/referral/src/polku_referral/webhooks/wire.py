@@ -1,6 +1,6 @@
 """What a sender says and hears about its webhooks."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -12,6 +12,8 @@ from polku_referral.webhooks.addresses import MAX_URL
 from polku_referral.webhooks.signatures import Scheme
 from polku_runtime.mongo import Document
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What lies beyond means nothing here, and at the ends of the calendar there are instants that no database takes."""
 State = Literal["waiting", "delivered", "dropped"]
 
 
@@ -59,7 +61,7 @@ class ReplayIn(Strict):
     """Either of the two: a cursor of the feed, or an instant."""
 
     after: Annotated[str, Field(max_length=200)] | None = None
-    since: AwareDatetime | None = None
+    since: Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)] | None = None
 
 
 class ReplayOut(BaseModel):
