@@ -30,11 +30,11 @@ def test_following_waits_for_news(polku: Serving) -> None:
         sender.push(referral())
         until(lambda: list(sender.events()))
         heard: list[Event] = []
-        feed = sender.events("now", follow=True, wait_s=5)
+        feed = sender.events("now", follow=True, wait_s=25)
         listening = threading.Thread(target=lambda: heard.append(next(feed)), daemon=True)
         listening.start()
-        time.sleep(0.5)  # the first page, which fixes where `now` is
+        until(lambda: polku.app.state.feed.waiting)  # the first page has come, which fixes where `now` is
         began, pushed = time.monotonic(), sender.push(referral(number=1))
-        listening.join(10)
-        assert time.monotonic() - began < 3
+        listening.join(15)
+        assert time.monotonic() - began < 15
     assert [event.referral_id for event in heard] == [pushed.id]

@@ -38,6 +38,6 @@ async def test_a_cancellation_that_somebody_kept_to_himself_counts(wait: Callabl
     task = asyncio.create_task(forgetful())
     await asyncio.sleep(0.01)
     task.cancel()
-    done, _ = await asyncio.wait([task], timeout=1)
+    done, _ = await asyncio.wait([task], timeout=10)
     assert done
     assert task.cancelled()

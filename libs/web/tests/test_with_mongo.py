@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 import uvicorn
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from pymongo.read_concern import ReadConcern
 from starlette.requests import Request
 
@@ -161,7 +161,7 @@ async def test_a_change_reaches_an_open_page_and_a_returning_one(
             started = time.perf_counter()
             await database["referrals"].insert_one({"_id": "r-1"})
             event = [await anext(lines) for _ in range(3)]
-            assert time.perf_counter() - started < 1
+            assert time.perf_counter() - started < 5  # a page that is not woken asks again after a minute
             assert event[1:] == ["event: polku:inbox", "data: "]
             position = int(event[0].removeprefix("id: "))
         async with http.stream("GET", "/demo/live?since=1", headers={"last-event-id": str(position - 1)}) as answer:
@@ -181,10 +181,12 @@ async def test_the_stream_is_for_people_signed_in(served: str) -> None:
 async def test_no_database_is_503_within_two_seconds(settings: Settings, effects: Effects) -> None:
     usual = Settings.model_fields["database_seconds"].default
 
-    async def ask(address: str) -> None:
+    def made(address: str) -> FastAPI:
         gone = settings.model_copy(update={"mongo": f"mongodb://{address}/?replicaSet=rs0", "database_seconds": usual})
-        app = create_app("demo", gone, routers=[], effects=effects, live={"referrals": ["inbox"]}, package="polku_web")
-        seal = SessionSeal(gone.session_keys.get_secret_value(), gone.base_url)
+        return create_app("demo", gone, routers=[], effects=effects, live={"referrals": ["inbox"]}, package="polku_web")
+
+    async def ask(app: FastAPI) -> None:
+        seal = SessionSeal(settings.session_keys.get_secret_value(), settings.base_url)
         cookies = {seal.cookie_name: seal.seal(Session("x", "s-1", effects.now(), effects.now()))}
         async with (
             app.router.lifespan_context(app),
@@ -199,4 +201,5 @@ async def test_no_database_is_503_within_two_seconds(settings: Settings, effects
     with socket.socket() as silent:  # it accepts and never answers, like a server that is stopped
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        await asyncio.gather(ask(f"127.0.0.1:{silent.getsockname()[1]}"), ask("127.0.0.1:9"))
+        apps = [made(f"127.0.0.1:{silent.getsockname()[1]}"), made("127.0.0.1:9")]  # before the time is taken
+        await asyncio.gather(*map(ask, apps))

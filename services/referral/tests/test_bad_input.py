@@ -220,10 +220,10 @@ async def test_a_sender_s_own_number_is_no_identity_code(sender: Sender) -> None
 
 async def test_awkward_text_costs_no_time(sender: Sender) -> None:
     awkward = "a" * 3999 + "!"
-    began = time.perf_counter()
+    began = time.process_time()  # a busy machine's waiting is not ours
     for sent in (body(external_id="1" * 100 + "!"), body(person__email=awkward), body(person__phone="0" * 3999 + "x")):
         assert (await sender.post(sent)).status_code == 422
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 async def test_nothing_of_a_person_stands_in_clear(sender: Sender, app: FastAPI) -> None:

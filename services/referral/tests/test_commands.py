@@ -162,7 +162,7 @@ async def test_contact_data_corrected(sender: Sender, me: Person, desk: Desk) ->
     assert (await sender.command(at, "correct-contact", {"phone": "+358 50 5550111"}, 1)).status_code == 200
     changed = await sender.command(at, "correct-contact", {"email": None, "protected_address": True}, 2)
     assert (changed.status_code, changed.json()["state"], changed.json()["version"]) == (200, "received", 3)
-    assert "555" not in changed.text
+    assert "5550111" not in changed.text
     person = (await me.get(f"{API}/referrals/{at}/person")).json()
     assert person["contact"] == {
         "municipality": "205",

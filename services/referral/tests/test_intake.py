@@ -166,7 +166,7 @@ async def test_mongodb_gone_is_told_to_everybody_and_the_next_round_works(
         patch.setattr(desk.repository, "sent_before", gone)
         began = time.perf_counter()
         answers = await asyncio.gather(*(sender.post(body(f"A-{n}")) for n in range(10)))
-        assert time.perf_counter() - began < 2
+        assert time.perf_counter() - began < 10
     assert {(a.status_code, a.json()["code"], a.headers.get("retry-after")) for a in answers} == {
         (503, "unavailable", "2")
     }
@@ -201,7 +201,7 @@ async def test_a_long_lasting_stream_of_rounds_outlives_the_first_deadline(
     layer: Any = app.middleware_stack
     while not isinstance(layer, Edge):
         layer = layer.app
-    monkeypatch.setattr(layer, "database_seconds", 0.4)
+    monkeypatch.setattr(layer, "database_seconds", 1.0)
     sent_before = desk.repository.sent_before
 
     async def slow(wanted: Any) -> Any:
@@ -210,7 +210,7 @@ async def test_a_long_lasting_stream_of_rounds_outlives_the_first_deadline(
 
     monkeypatch.setattr(desk.repository, "sent_before", slow)
     posts = []
-    for number in range(12):
+    for number in range(20):
         posts.append(asyncio.create_task(sender.post(body(f"A-{number}"))))
         await asyncio.sleep(0.06)
     assert {answer.status_code for answer in await asyncio.gather(*posts)} == {201}
