@@ -109,6 +109,8 @@ async def test_a_no_is_an_outcome(client: FHIRServer) -> None:
         await off(ServiceRequest(service_request(programme="nowhere")).create, client)
     (issue,) = refused.value.response.json()["issue"]
     assert issue["expression"] == ["ServiceRequest.category[0].coding[0].code"]
+    line = "ServiceRequest.category[0].coding[0].code: Arvo ei ole sallittujen joukossa. (urn:trace:"
+    assert issue["diagnostics"].startswith(line)
     with pytest.raises(FHIRNotFoundException):
         await off(Task.read, "nobodys", client)
     del client.session.headers["Authorization"]

@@ -73,6 +73,9 @@ async def test_a_transaction_answers_entry_by_entry(sender: Sender) -> None:
     assert task["resource"]["status"] == "requested"
     assert task["resource"]["focus"] == {"reference": f"ServiceRequest/{order['resource']['id']}"}
     assert (await ask(sender, "GET", f"/Task/{task['resource']['id']}")).json() == task["resource"]
+    assert [one.get("fullUrl") for one in answer.json()["entry"]] == [
+        one["response"].get("location") for one in answer.json()["entry"]
+    ]
 
 
 async def test_a_transaction_is_all_or_nothing(sender: Sender, desk: Desk) -> None:
@@ -94,6 +97,29 @@ async def test_validating_keeps_nothing(sender: Sender, desk: Desk) -> None:
     other = await ask(sender, "POST", "/ServiceRequest/$validate", service_request(service="training"))
     assert (other.status_code, codes_of(other)) == (200, [("idempotency-mismatch",)])
     assert (await ask(sender, "POST", "/ServiceRequest/$validate", b"{")).status_code == 400
+
+
+async def test_validating_as_libraries_call_an_operation(sender: Sender) -> None:
+    """HAPI's client knows `Parameters` alone. Places stay those of the ServiceRequest."""
+    one = {"name": "resource", "resource": service_request(programme="nowhere")}
+    wrong = await ask(sender, "POST", "/ServiceRequest/$validate", {"resourceType": "Parameters", "parameter": [one]})
+    assert (wrong.status_code, codes_of(wrong)) == (200, [("invalid", "unknown-code")])
+    assert wrong.json()["issue"][0]["expression"] == ["ServiceRequest.category[0].coding[0].code"]
+    for more in (
+        [],
+        [one, {"name": "mode", "valueCode": "delete"}],
+        [one | {"name": "other"}],
+        [one | {"resource": {"resourceType": "Task"}}],
+        [{"name": "resource"}],
+        [1],
+        {},
+        None,
+    ):
+        sent = {"resourceType": "Parameters", "parameter": more}
+        answer = await ask(sender, "POST", "/ServiceRequest/$validate", sent)
+        assert (answer.status_code, codes_of(answer)) == (422, [("invalid",)]), more
+    kept = await ask(sender, "POST", "/ServiceRequest", {"resourceType": "Parameters", "parameter": [one]})
+    assert (kept.status_code, codes_of(kept)) == (422, [("invalid", "not-valid")])
 
 
 async def test_if_none_exist(sender: Sender, desk: Desk) -> None:

@@ -11,8 +11,8 @@ from polku_runtime.testing import Clock
 
 from .conftest import Sender, SignIn, said
 from .fhir_asking import ask, codes_of, reason, task_of
-from .fhir_material import OWN
-from .material import COORDINATOR, TOWN
+from .fhir_material import FHIR, OWN
+from .material import COORDINATOR, ORIGIN, TOWN
 
 
 async def test_taken_back_before_it_was_answered(sender: Sender, desk: Desk) -> None:
@@ -21,6 +21,7 @@ async def test_taken_back_before_it_was_answered(sender: Sender, desk: Desk) -> 
     done = await ask(sender, "PUT", at, sent, if_match='W/"1"')
     assert (done.status_code, done.json()["status"], done.headers["etag"]) == (200, "cancelled", 'W/"2"'), done.text
     assert done.json()["statusReason"]["coding"][0]["code"] == "situation-changed"
+    assert done.headers["content-location"] == f"{ORIGIN}{FHIR}{at}"
     again = await ask(sender, "PUT", at, sent, if_match='W/"1"')
     assert (again.status_code, again.json()) == (200, done.json())
     assert (await ask(sender, "GET", at.replace("Task", "ServiceRequest"))).json()["status"] == "revoked"

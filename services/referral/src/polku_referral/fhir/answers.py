@@ -57,10 +57,11 @@ def entry(resource: Resource | None, shown: ReferralOut, is_new: bool, base: str
         response["outcome"] = outcomes.all_well()
     if resource is None:
         return {"response": response}
-    response["location"] = f"{base}/{resource['resourceType']}/{shown.id}"
+    address = response["location"] = f"{base}/{resource['resourceType']}/{shown.id}"
     response["etag"] = f'W/"{shown.version}"'
     response["lastModified"] = resource["meta"]["lastUpdated"]
-    return {**({"resource": resource} if wish in (None, REPRESENTATION) else {}), "response": response}
+    kept = {"fullUrl": address, "resource": resource} if wish in (None, REPRESENTATION) else {}
+    return {**kept, "response": response}
 
 
 def _version(shown: ReferralOut | None) -> dict[str, str]:

@@ -34,7 +34,9 @@ async def plain(request: Request) -> None:
 
 
 def unknown_parameter(name: str) -> Error:
-    return Error(pointer([name]), "unknown-parameter", UNKNOWN, "query")
+    """With its modifier or chain, if there is one (`status:not`), since that may be what is not known."""
+    parts = (pointer([part]).removeprefix("/") for part in name.split(":"))
+    return Error(f"/{':'.join(parts)}", "unknown-parameter", UNKNOWN, "query")
 
 
 def _is_ours(wanted: str) -> bool:

@@ -63,19 +63,28 @@ def all_well() -> dict[str, Any]:
 def outcome(said: Mapping[str, Any], own: Own, root: str) -> dict[str, Any]:
     """said: a problem as RFC 9457 has it. root: the type of the resource that was sent."""
     general = {"system": own.codes("problem"), "code": said["code"], "display": said["title"]}
-    shared = {"severity": "error", "diagnostics": said["instance"]}
     issues = []
     for error in said.get("errors", ()):
         coding = [general, {"system": own.codes("problem-field"), "code": error["code"]}]
-        where = {"expression": [expression(error["pointer"], root)]}
+        named, place = "expression", expression(error["pointer"], root)
         if error.get("in", "body") != "body":
-            where = {"location": [f"http:{error['pointer'].removeprefix('/')}"]}
-        details = {"coding": coding, "text": error["message"]}
-        issues.append({**shared, "code": FIELD.get(error["code"], "value"), "details": details, **where})
+            named, place = "location", f"http:{error['pointer'].removeprefix('/')}"
+        line = f"{place}: {error['message']}"
+        issues.append(_issue(said, FIELD.get(error["code"], "value"), coding, error["message"], line, {named: [place]}))
     if not issues:
-        details = {"coding": [general], "text": said.get("detail") or said["title"]}
-        issues.append({**shared, "code": ISSUE.get(said["code"], "processing"), "details": details})
+        text = said.get("detail") or said["title"]
+        issues.append(_issue(said, ISSUE.get(said["code"], "processing"), [general], text, text, {}))
     return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _issue(
+    said: Mapping[str, Any], code: str, coding: list[dict[str, str]], text: str, line: str, where: Mapping[str, Any]
+) -> dict[str, Any]:
+    """line: the text with its place. Of a whole outcome some libraries put the diagnostics alone into their error, so
+    these say all, with the trace.
+    """
+    told = {"details": {"coding": coding, "text": text}, "diagnostics": f"{line} ({said['instance']})"}
+    return {"severity": "error", "code": code, **told, **where}
 
 
 def expression(pointer: str, root: str) -> str:

@@ -32,6 +32,7 @@ from polku_referral.wishes import AnswerIn, WithdrawIn
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
 from polku_web.doors import expected_version
+from polku_web.i18n import msg
 from polku_web.paging import Window
 from polku_web.problems import Error, Problem, from_validation
 
@@ -40,6 +41,7 @@ router = APIRouter(prefix=BASE, include_in_schema=False, dependencies=[Depends(a
 Sent = Mapping[str, Any]
 TAKEN_BACK = ("accepted", "withdrawal-requested", "concluded")
 """States in which the sender asks for what it could take back before."""
+ALONE = msg("Send the ServiceRequest itself, or Parameters with it as the only parameter, named resource.")
 
 
 @router.get("/metadata")
@@ -65,7 +67,7 @@ async def create(
 async def validate(request: Request, who: Sender, desk: AtDesk) -> Response:
     """Checks all and keeps nothing. What is wrong is told with 200, as FHIR has it: the check itself was done."""
     writer = await writer_for(request)
-    sent = await _sent(request, "ServiceRequest")
+    sent = _alone(await _sent(request, "ServiceRequest", "Parameters"))
     try:
         body, told = read(sent, writer.own, writer.organisation_id)
         with _refusals(told):
@@ -128,7 +130,8 @@ async def update_task(request: Request, who: Sender, desk: AtDesk, referral_id: 
         with _refusals(told):
             await _command(desk, who, shown, seen, wish)
         shown = await _with_messages(desk, who, referral_id)
-    return after_change(request, writer.task(shown), shown)
+    headers = {"content-location": f"{writer.base}/Task/{shown.id}"}  # libraries read the id out of a header
+    return after_change(request, writer.task(shown), shown, headers=headers)
 
 
 async def _with_messages(desk: Desk, who: Principal, referral_id: str) -> ReferralOut:
@@ -164,15 +167,32 @@ async def _submission(request: Request, who: Principal, desk: Desk, body: Referr
     return await desk.submission(who, body, raw_sha256=sha256(await request.body()), idempotency_key=None)
 
 
-async def _sent(request: Request, kind: str) -> dict[str, Any]:
-    """The body, which the edge has found to be strict JSON. Raises Problem 422 unless it says to be of this kind."""
+async def _sent(request: Request, *kinds: str) -> dict[str, Any]:
+    """The body, which the edge has found to be strict JSON. Raises Problem 422 unless it says to be of such a kind."""
     raw = await request.body()
     sent = json.loads(raw) if raw else None
     if not isinstance(sent, dict):
         raise from_validation([{"type": "model_type" if raw else "missing", "loc": ("body",)}])
-    if sent.get("resourceType") != kind:
+    if sent.get("resourceType") not in kinds:
         raise Problem(422, "invalid", errors=[_unlike("/resourceType")])
     return sent
+
+
+def _alone(sent: dict[str, Any]) -> dict[str, Any]:
+    """What an operation is asked about: the resource itself, or as many libraries send it, the only one of Parameters.
+
+    Raises Problem 422 when there is more: with a profile or a mode another check is meant than the one done here.
+    """
+    if sent["resourceType"] != "Parameters":
+        return sent
+    match sent.get("parameter"):
+        case [{"name": "resource", "resource": dict(inner), **more}] if not more and _is_order(inner):
+            return inner
+    raise Problem(422, "invalid", ALONE)
+
+
+def _is_order(resource: dict[str, Any]) -> bool:
+    return resource.get("resourceType") == "ServiceRequest"
 
 
 def _unlike(pointer: str) -> Error:
