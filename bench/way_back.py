@@ -5,7 +5,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.installation import Installation, body, installed, until
 from tests.receiver import Message, receiving
 
 from bench.figure import Figure
+from polku_embedded.simulation import present_day
 from polku_embedded.world.colleague import Colleague
 from polku_embedded.world.sender import REFERRALS, Sender
 from polku_web.paging import encode
@@ -22,7 +23,7 @@ from polku_web.paging import encode
 API = "/referral/api/v1"
 RATE, SECONDS = 20, 30
 ROWS, CHUNK, PAGES = 1_000_000, 20_000, 60
-TODAY = date.today()  # noqa: DTZ011
+TODAY = present_day()
 
 
 def measure(folder: Path) -> Iterator[Figure]:

@@ -1,13 +1,15 @@
 """The thread: from an authority's POST to a live indicator, and back to the authority, on everything real."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import timedelta
 
 import httpx
 
+from polku_embedded.simulation import present_day
+
 from .installation import Installation, body, until
 
-TODAY = date.today()  # noqa: DTZ011 - the day does not matter, only that it is not in the future
+TODAY = present_day()
 
 
 def day(ago: int) -> str:

@@ -1,17 +1,18 @@
 """Trials on everything real: a sender that tries out its integration hears all, and nobody else hears of it."""
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
+from polku_embedded.simulation import present_day
 from polku_embedded.world.sender import Sender
 
 from .installation import Installation, body, until
 
 REFERRALS = "/referral/api/v1/referrals"
-TODAY = date.today()  # noqa: DTZ011 - the day does not matter, only that it is not in the future
+TODAY = present_day()
 
 
 async def test_a_trial_goes_the_whole_way_and_counts_nowhere(installation: Installation) -> None:

@@ -2,22 +2,25 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from random import Random
 
-from polku_embedded.simulation import PATHWAYS, REFERRALS, World, answer_referrals, hold_sessions, walk_pathways
+from polku_embedded.simulation import (
+    PATHWAYS,
+    REFERRALS,
+    World,
+    answer_referrals,
+    hold_sessions,
+    present_day,
+    walk_pathways,
+)
 from polku_embedded.world.people import person
 from polku_embedded.world.sender import referral
-from polku_web.formats import HELSINKI
 
 from ..installation import Installation, until
 
 FIRST_PERSON = 40_000
 """Far from the numbers that other tests use, so that nobody is referred twice."""
-
-
-def today() -> date:
-    return datetime.now(HELSINKI).date()
 
 
 @asynccontextmanager
@@ -28,7 +31,7 @@ async def world(installation: Installation, *, prefix: str = "kansio", seed: int
         installation.signed_in("coordinator", f"{prefix}.koordinaattori") as coordinator,
         installation.signed_in("coach", f"{prefix}.ohjaaja") as coach,
     ):
-        yield World(sender, coordinator, coach, Random(seed), today)
+        yield World(sender, coordinator, coach, Random(seed), present_day)
 
 
 async def live_through(there: World, people: int, *, steps: int = 4, sessions: int = 12) -> None:
@@ -43,7 +46,7 @@ async def live_through(there: World, people: int, *, steps: int = 4, sessions: i
         body = referral(
             f"TE-{FIRST_PERSON + number}",
             person(FIRST_PERSON + number, there.random),
-            today() - timedelta(days=ago),
+            present_day() - timedelta(days=ago),
             there.random,
         )
         await there.sender.push(body)

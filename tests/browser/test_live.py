@@ -6,11 +6,10 @@ from itertools import count
 
 from playwright.async_api import Locator, Page, expect
 
-from polku_embedded.simulation import World
+from polku_embedded.simulation import World, present_day
 
 from ..installation import Installation, body
 from .conftest import Desks
-from .history import today
 
 INBOX = "/referral/referrals?state=received"
 DASHBOARD = "/indicators/programmes/kainuu"
@@ -22,7 +21,7 @@ numbers = count(50_000)
 async def refer(world: World) -> str:
     """One more referral; its case code."""
     number = next(numbers)
-    receipt = await world.sender.push(body(f"LIVE-{number}", number, referred_on=today()))
+    receipt = await world.sender.push(body(f"LIVE-{number}", number, referred_on=present_day()))
     return str(receipt["case_code"])
 
 

@@ -5,11 +5,10 @@ from itertools import count
 
 from playwright.async_api import Locator, Page, Route, expect
 
-from polku_embedded.simulation import World
+from polku_embedded.simulation import World, present_day
 
 from ..installation import PASSWORD, Installation, body, until
 from .conftest import Desks
-from .history import today
 
 INBOX = "/referral/referrals?state=received"
 CASES = "/pathway/pathways"
@@ -21,7 +20,7 @@ numbers = count(60_000)
 async def refer(world: World) -> tuple[str, str]:
     """One more referral: the address of its page and its case code."""
     number = next(numbers)
-    receipt = await world.sender.push(body(f"WORK-{number}", number, referred_on=today()))
+    receipt = await world.sender.push(body(f"WORK-{number}", number, referred_on=present_day()))
     return f"/referral/referrals/{receipt['id']}", str(receipt["case_code"])
 
 
@@ -70,7 +69,7 @@ async def test_a_day_without_scripts(desks: Desks, world: World, installation: I
     opened = await appears(page, f"{CASES}?case={case_code}", page.locator("#pathways tbody th a"))
     await opened.click()
     await page.locator('a[href$="/start"]').click()
-    await page.locator("#f-started_on").fill(today().isoformat())
+    await page.locator("#f-started_on").fill(present_day().isoformat())
     await page.locator("input[name=employment_status][value=unemployed]").check()
     await page.locator("main form.narrow button").click()
     await expect(page.locator(".notice.good")).to_be_visible()
@@ -79,7 +78,7 @@ async def test_a_day_without_scripts(desks: Desks, world: World, installation: I
     await choice.click()
     await page.locator("#f-activity").select_option("individual-coaching")
     await page.locator("input[name=group][value=no]").check()
-    await page.locator("#f-day").fill(today().isoformat())
+    await page.locator("#f-day").fill(present_day().isoformat())
     await page.locator("#f-clock").fill("00:05")
     await page.locator("main form.narrow button").click()
     await expect(page.locator(".notice.good")).to_be_visible()

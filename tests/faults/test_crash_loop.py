@@ -10,20 +10,21 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from polku_embedded.simulation import present_day
 from polku_embedded.supervisor import SERVICES
 from polku_embedded.world.colleague import Colleague
 from polku_embedded.world.sender import Sender
 from tests.faults.nemesis import CHILDREN, Nemesis, Witness
 from tests.installation import Installation, body, installed, together, until
 
-TODAY = date.today()  # noqa: DTZ011
+TODAY = present_day()
 REFERRALS, PATHWAYS = "/referral/api/v1/referrals", "/pathway/api/v1/pathways"
 WALKERS, PATIENCE_S, QUIET_S = 8, 120.0, 120.0
 TRICKLE_S = 1.0

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 from aiokafka import AIOKafkaProducer
 
 from polku_embedded.ports import Ports
+from polku_embedded.simulation import present_day
 from polku_embedded.supervisor import SERVICES
 from polku_embedded.world.colleague import Colleague
 from polku_embedded.world.sender import Sender
@@ -21,7 +22,7 @@ from tests.faults.test_crash_loop import walk
 from tests.faults.test_trouble import REFERRALS, all_well, status
 from tests.installation import Installation, body, until
 
-TODAY = date.today()  # noqa: DTZ011
+TODAY = present_day()
 FIGURES = "/indicators/api/v1/programmes/kainuu/figures"
 SAYING = ("referral", "pathway", "activities")
 """The services that publish; indicators only listens."""

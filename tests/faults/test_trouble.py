@@ -9,18 +9,19 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
+from polku_embedded.simulation import present_day
 from polku_embedded.supervisor import SERVICES
 from polku_embedded.world.colleague import Colleague
 from tests.installation import PASSWORD, Installation, body, until
 
 REFERRALS, PATHWAYS = "/referral/api/v1/referrals", "/pathway/api/v1/pathways"
 PAGES = ("/referral/referrals", "/pathway/pathways", "/activities/sessions")
-TODAY = date.today()  # noqa: DTZ011
+TODAY = present_day()
 SAID_S, STOPPED_S = 2.0, 25.0
 SLACK_S = 2.5
 """For this test's own client on a busy machine; still less than the 5 s that the driver would wait by itself."""

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -17,12 +17,13 @@ from pymongo.errors import PyMongoError
 
 from polku_embedded import mongodb
 from polku_embedded.ports import Ports
+from polku_embedded.simulation import present_day
 from polku_embedded.world.colleague import Colleague
 from polku_embedded.world.sender import REFERRALS, Sender
 from tests.installation import Installation, body, together, until
 from tests.receiver import Message, Receiver, receiving
 
-TODAY = date.today()  # noqa: DTZ011
+TODAY = present_day()
 API = "/referral/api/v1"
 REFERRED, KILLS, SEED = 30, 2, 11
 FIRST = 7000
