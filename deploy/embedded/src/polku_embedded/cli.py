@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from yaml import YAMLError
 
 from polku_embedded import Trouble
 from polku_embedded.commands import add_service_commands
@@ -19,7 +20,7 @@ from polku_embedded.folder import DataFolder
 from polku_embedded.supervisor import TOPICS_FILE
 from polku_embedded.supervisor import up as supervise
 from polku_runtime import topics as topic_plans
-from polku_runtime.settings import Settings, load
+from polku_runtime.settings import Settings, SettingsError, load
 from polku_runtime.trouble import is_infrastructure, name_of
 
 READY_S = 120.0
@@ -116,7 +117,12 @@ def topics_apply(
     """Create missing topics; fail when the cluster differs from the file."""
     DataFolder().use_settings()
     settings = load(Settings)
-    plan = topic_plans.read(file)
+    try:
+        plan = topic_plans.read(file)
+    except OSError as error:
+        raise Trouble(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, YAMLError):
+        raise Trouble(f"{file} is no file of topics") from None
     applied = asyncio.run(topic_plans.apply(settings.kafka, settings.namespace, plan, single_node=single_node))
     if as_json:
         print(json.dumps({"created": applied.created, "drift": applied.drift}))
@@ -164,6 +170,14 @@ def main() -> None:
     add_service_commands(app)
     try:
         app()
+    except SettingsError as error:
+        folder = DataFolder()
+        if folder.kept_ports():
+            raise
+        raise Trouble(
+            f"nothing is set up in {folder.path}: run polku up, or name another folder by POLKU_DATA; "
+            f"for another MongoDB and Kafka: {str(error).removeprefix('polku: ')}"
+        ) from None
     except Exception as error:
         if not is_infrastructure(error):
             raise

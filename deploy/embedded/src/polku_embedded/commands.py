@@ -24,6 +24,9 @@ Ids = Annotated[list[str] | None, typer.Argument(help="Ids as `list` shows them.
 STARTING = ("up", "down", "demo")
 """Commands that decide the settings themselves; what the last start had would be in their way."""
 
+LISTED = ("id", "reason", "error", "event_type", "origin")
+"""What a line of `dead-letters list` has room for; `show` tells the rest."""
+
 letters_app = typer.Typer(no_args_is_help=True, help="Records that could not be applied.")
 
 
@@ -66,15 +69,22 @@ def republish(service: Service, *, as_json: Json = False) -> None:
 def list_letters(service: Service, *, as_json: Json = False) -> None:
     """Dead letters that wait, oldest first. No keys and no bodies are shown."""
     letters = run(service, lambda settings, database: _letters(settings, database, service).list())
-    rows = [vars(letter) for letter in letters]
-    print(json.dumps(rows)) if as_json else print_table(f"dead letters of {service}", rows)
-    if not rows and not as_json:
+    if as_json:
+        print(json.dumps([vars(letter) for letter in letters]))
+    elif letters:
+        rows = [{name: vars(letter)[name] for name in LISTED} for letter in letters]
+        print_table(f"dead letters of {service}", rows)
+    else:
         say("none")
 
 
 @letters_app.command("show")
 def show_letter(
-    service: Service, letter_id: str, *, raw: Annotated[bool, typer.Option(help="With the body.")] = False
+    service: Service,
+    letter_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")],
+    *,
+    raw: Annotated[bool, typer.Option("--raw", help="With the body.")] = False,
+    as_json: Json = False,
 ) -> None:
     """One dead letter with its headers; the body only when asked for, it may hold anything."""
     found = run(service, lambda settings, database: _letters(settings, database, service).show(letter_id))
@@ -85,7 +95,7 @@ def show_letter(
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     headers.pop("ce_partitionkey", None)
     body = {"body": (record.value or b"").decode("utf-8", "replace")} if raw else {}
-    print(json.dumps({**vars(letter), "headers": headers, **body}, indent=2))
+    print(json.dumps({**vars(letter), "headers": headers, **body}, indent=None if as_json else 2))
 
 
 @letters_app.command("redrive")
@@ -108,7 +118,10 @@ def redrive_letters(
 @letters_app.command("drop")
 def drop_letters(service: Service, ids: Ids = None, *, as_json: Json = False) -> None:
     """Take dead letters off the list for good."""
-    dropped = run(service, lambda settings, database: _letters(settings, database, service).drop(ids or []))
+    if not ids:
+        say("name the letters")
+        raise typer.Exit(1)
+    dropped = run(service, lambda settings, database: _letters(settings, database, service).drop(ids))
     print(json.dumps({"dropped": dropped})) if as_json else say(f"{dropped} dropped")
     _partly(dropped, ids)
 

@@ -21,8 +21,9 @@ def print_table(title: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     table = Table(title=title, title_justify="left")
-    for column in rows[0]:
-        table.add_column(column.replace("_", " "))
+    # The first column names the row, and is typed into the next command: it is never cut or broken.
+    for number, column in enumerate(rows[0]):
+        table.add_column(column.replace("_", " "), no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*map(as_text, row.values()))
     Console().print(table)

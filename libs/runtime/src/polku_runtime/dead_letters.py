@@ -156,8 +156,8 @@ async def read_topic(bootstrap: str, topic: str) -> AsyncIterator[RawRecord]:
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False
     )
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = consumer.assignment()
         ends = await consumer.end_offsets(partitions)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
