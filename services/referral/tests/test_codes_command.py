@@ -53,6 +53,8 @@ def test_a_file_that_does_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture
         (b"\xff", "no YAML"),
         (b"route: {A: B C}", "route"),
         (b"7", "whole"),
+        (b"municipality: {205: '205'}", "municipality: codes are text, so put those of digits alone in quotes"),
+        (b"route: [A]", "route: lines of own code: Polku's code belong here"),
     ):
         path.write_bytes(content)
         with pytest.raises(command_line.typer.Exit):

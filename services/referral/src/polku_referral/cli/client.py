@@ -7,7 +7,8 @@ import typer
 
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.views import client as shown
-from polku_referral.cli.common import Json, administer, failed, one_of, owner, say, say_all
+from polku_referral.admin.wire import ClientIn
+from polku_referral.cli.common import Json, administer, failed, fitting, one_of, owner, say, say_all
 from polku_referral.door.client_keys import FITTING, Private, public_key
 from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import SCOPES
@@ -37,7 +38,7 @@ def add(
     for one in scope:
         one_of("scope", one, SCOPES)
     key = None if key_file is None else _read(key_file)
-    said = {"name": name, "scopes": tuple(scope), "jwks_uri": jwks_url, "test": test}
+    said = fitting(ClientIn, {"name": name, "scopes": scope, "jwks_uri": jwks_url, "test": test})
 
     async def work(admin: Admin, settings: Settings) -> dict[str, Any]:
         made, private = await admin.add_client(None, (await owner(admin, organisation)).id, said, key)

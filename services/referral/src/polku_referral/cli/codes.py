@@ -16,6 +16,12 @@ from polku_referral.repository import Repository
 from polku_runtime.aggregates import LostRace
 from polku_runtime.settings import Settings
 
+SAID = {
+    "string_type": "codes are text, so put those of digits alone in quotes",
+    "dict_type": "lines of own code: Polku's code belong here",
+    "model_type": "lines of field: values belong here",
+}
+
 
 def codes(
     code: Annotated[str, typer.Argument(help="The organisation's code.")],
@@ -57,5 +63,6 @@ def _read(path: Path) -> CodeMap:
         raise failed(f"{path} is no YAML in UTF-8") from None
     except ValidationError as error:
         # Where, and what; never what stood there.
-        places = (".".join(map(str, one["loc"][:1])) or "the whole" for one in error.errors(include_input=False))
-        raise failed(f"{path} does not hold together: {', '.join(dict.fromkeys(places))}") from None
+        found = error.errors(include_input=False)
+        said = (f"{one['loc'][0] if one['loc'] else 'the whole'}: {SAID.get(one['type'], one['msg'])}" for one in found)
+        raise failed(f"{path} does not hold together: {'; '.join(dict.fromkeys(said))}") from None

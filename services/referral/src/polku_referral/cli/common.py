@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 
 from polku_events.refusals import Refused
 from polku_referral.admin.admin import Admin
@@ -77,6 +78,15 @@ def told(refused: Refused) -> str:
     if refused.wrong:
         return "; ".join(f"{field}: {WRONG[code].msgid}" for field, code in refused.wrong)
     return REFUSED[refused.code].msgid
+
+
+def fitting(kind: type[BaseModel], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said, if it is within the limits that hold at the other doors too; fields that were not stay out."""
+    try:
+        return kind.model_validate(said).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        wrong = (f"{one['loc'][0]}: {one['msg']}" for one in error.errors(include_input=False, include_url=False))
+        raise failed("; ".join(wrong)) from None
 
 
 def day(text: str) -> date:

@@ -7,7 +7,8 @@ import typer
 
 from polku_referral.admin.admin import Admin
 from polku_referral.admin.views import organisation as shown
-from polku_referral.cli.common import Json, administer, day, failed, one_of, owner, say, say_all
+from polku_referral.admin.wire import OrganisationChange
+from polku_referral.cli.common import Json, administer, day, failed, fitting, one_of, owner, say, say_all
 from polku_referral.model.directory import FHIR_PROFILES, KINDS, Organisation
 from polku_runtime.settings import Settings
 
@@ -132,11 +133,11 @@ def _said(
     if fhir_profile is not None:
         one_of("FHIR profile", fhir_profile, FHIR_PROFILES)
     said: dict[str, Any] = {"name": name, "kind": kind, "fhir_profile": fhir_profile}
-    said |= {"aliases": None if aliases is None else tuple(aliases)}
+    said |= {"aliases": None if aliases is None else [one for one in aliases if one]}
     given = {key: value for key, value in said.items() if value is not None}
     if business_id is not None:
         given["business_id"] = business_id or None
     for key, text in (("valid_from", valid_from), ("valid_until", valid_until)):
         if text is not None:
             given[key] = day(text) if text else None
-    return given
+    return fitting(OrganisationChange, given)

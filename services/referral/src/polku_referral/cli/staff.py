@@ -16,6 +16,8 @@ app = typer.Typer(no_args_is_help=True, help="People who sign in.")
 WITH_PROGRAMME = frozenset({"coordinator", "coach", "manager"})
 WITH_ORGANISATION = frozenset({"referrer", "employer"})
 MAX_LISTED = 10_000
+LONGEST = 200
+"""Characters of a login and of a name."""
 
 
 @app.command("invite")
@@ -31,6 +33,10 @@ def invite(
     """Add a person, or change the rights of one, and print a one-time link to sign in with."""
     for one in role:
         one_of("role", one, ROLES)
+    if not 0 < len(login.strip()) <= LONGEST:
+        raise failed(f"a login has 1 to {LONGEST} characters")
+    if len(name) > LONGEST:
+        raise failed(f"a name has {LONGEST} characters at most")
     for one in programme or ():
         one_of("programme", one, tuple(read_codes("polku_referral").lists["programme"]))
 
