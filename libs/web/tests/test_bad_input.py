@@ -68,9 +68,10 @@ async def test_a_query_says_what_is_known_and_once(web: AsyncClient, query: str,
 
 async def test_a_slash_at_the_end_leads_nowhere_else(web: AsyncClient) -> None:
     """No redirect, which would take a token along to whatever host and scheme the server believes in."""
-    answer = await web.get(f"{URL}/", headers=HEADERS | {"accept-language": "en"})
-    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
-    assert "slash" in answer.json()["detail"]
+    for address in (URL, "/demo/oauth/token"):
+        answer = await web.get(f"{address}/", headers=HEADERS | {"accept-language": "en"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+        assert "slash" in answer.json()["detail"]
 
 
 NOT_ACCEPTABLE = {

@@ -23,6 +23,7 @@ async def test_access_tokens_that_open_nothing(app: FastAPI, sender: Sender, clo
         answer = await sender.http.get(f"{API}/referrals", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 401, name
         assert answer.json()["code"] == "not-signed-in", name
+        assert answer.headers["www-authenticate"] == ('Bearer error="invalid_token"' if token else "Bearer"), name
         assert token[:20] not in answer.text or not token, name
     assert (await sender.http.get(f"{API}/referrals", headers={"authorization": f"Bearer {good}"})).status_code == 200
     for scheme in ("Basic", "DPoP", ""):

@@ -190,6 +190,15 @@ async def test_all_that_is_wrong_is_told_at_once(sender: Sender) -> None:
     assert {e["pointer"] for e in answer.json()["errors"]} == {"/programme", "/route", "/person/identity_code"}
 
 
+async def test_a_form_that_is_not_met_is_told(sender: Sender) -> None:
+    """Not only that it is not: nobody guesses which letters an id may have."""
+    answer = await sender.post(body("Hämeenlinna 1", person__phone="050 123 (iltaisin)"))
+    said = {error["pointer"]: error["message"] for error in answer.json()["errors"]}
+    assert said.keys() == {"/external_id", "/person/phone"}
+    assert "A–Z" in said["/external_id"]
+    assert "digits" in said["/person/phone"] or "numeroita" in said["/person/phone"]
+
+
 @pytest.mark.parametrize(
     "name",
     [

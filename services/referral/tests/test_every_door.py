@@ -44,6 +44,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "path as a key": ({"person.identity_code": "1"}, "/person.identity_code", "extra-forbidden"),
     "operator as a value": ({"external_id": {"$gt": ""}}, "/external_id", "string-type"),
     "unknown programme": ({"programme": "nowhere"}, "/programme", "unknown-code"),
+    "no code at all": ({"programme": "Kainuun hanke"}, "/programme", "unknown-code"),
+    "spaces in an id": ({"external_id": "TE 2026 1"}, "/external_id", "string-pattern-mismatch"),
     "unknown goal": ({"reason__goals": ["work", "fame"]}, "/reason/goals/1", "unknown-code"),
     "in the future": ({"referred_on": "2026-03-03"}, "/referred_on", "in-future"),
     "check character": ({"person__identity_code": "010594Y9033"}, "/person/identity_code", "identity-check"),

@@ -148,10 +148,11 @@ async def test_what_is_wrong_is_told_by_line_and_column_and_never_said_back(send
     assert [row["status"] for row in rows] == ["not-written", "refused", "refused", "refused"]
     said = {row["row"]: [(e.get("column"), e["code"]) for e in row["problem"]["errors"]] for row in rows[1:]}
     assert said == {
-        3: [("Lähetetty", "date-from-datetime-parsing")],
+        3: [("Lähetetty", "not-a-day")],
         4: [("Etunimet", "missing"), ("Turvakielto", "bool-type")],
         5: [(None, "more-cells")],
     }
+    assert rows[1]["problem"]["errors"][0]["message"] == "Anna päivä, esimerkiksi 5.3.2026."
     assert rows[2]["problem"]["errors"][0]["message"] == "Tämä tieto tarvitaan."
     raw = excel(line("A-2", person__identity_code="010594Y9033", reason__goals="työ, kuuluisuus"))
     (row,) = told(await send(raw, accept_language="sv"))

@@ -62,6 +62,15 @@ async def test_what_is_allowed(sender: Sender, clock: Clock) -> None:
         assert answer.status_code == 200, claims
 
 
+async def test_a_client_that_is_named_beside_the_assertion_is_the_one_in_it(sender: Sender) -> None:
+    """RFC 7521 §4.2. Some libraries send `client_id` always."""
+    signed = sender.assertion()
+    answer = await sender.http.post(TOKEN, data=token_form(signed, client_id=NOBODY))
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert answer.json()["error_description"].startswith("client_id ")
+    assert (await sender.http.post(TOKEN, data=token_form(signed, client_id=sender.client_id))).status_code == 200
+
+
 async def test_an_assertion_works_once(sender: Sender, clock: Clock) -> None:
     signed = sender.assertion()
     answers = [await sender.http.post(TOKEN, data=token_form(signed)) for _ in range(3)]

@@ -39,7 +39,7 @@ def check_target(scope: Scope) -> None:
 
     A redirect would have to know by which name and scheme the caller came, and take a token along. Raises Problem.
     """
-    if scope["path"].endswith("/") and "/api/" in scope["path"]:
+    if scope["path"].endswith("/") and ("/api/" in scope["path"] or "/oauth/" in scope["path"]):
         raise Problem(404, "not-found", msg("Addresses of the API end without a slash."))
     raw = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string", b"")

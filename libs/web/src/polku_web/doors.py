@@ -101,7 +101,7 @@ def client(*scopes: str) -> Dependency:
     async def dependency(request: Request) -> Principal:
         principal = await _machine(request)
         if principal is None:
-            raise not_signed_in()
+            raise not_signed_in(with_token=bool(_bearer(request)))
         if not principal.scopes.issuperset(scopes):
             raise Problem(403, "insufficient-scope", headers={"www-authenticate": _challenge(scopes)})
         check_query(request)
@@ -170,8 +170,12 @@ def lost_race(present: object = None) -> Problem:
     return Problem(409, "lost-race", more={} if present is None else {"present": present})
 
 
-def not_signed_in() -> Problem:
-    return Problem(401, "not-signed-in", headers={"www-authenticate": "Bearer"})
+def not_signed_in(*, with_token: bool = False) -> Problem:
+    """401, which tells a machine whose token does not hold that it needs another one (RFC 6750 §3.1)."""
+    if not with_token:
+        return Problem(401, "not-signed-in", headers={"www-authenticate": "Bearer"})
+    detail = msg("The access token does not hold, or not any more: get a new one.")
+    return Problem(401, "not-signed-in", detail, headers={"www-authenticate": 'Bearer error="invalid_token"'})
 
 
 async def _check_origin_and_token(request: Request, visit: Visit) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from polku_web.i18n import Message, msg
+
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -15,6 +17,17 @@ def _only_iso(value: object) -> object:
     if type(value) is date or (isinstance(value, str) and ISO_DAY.fullmatch(value)):
         return value
     raise PydanticCustomError("date_type", "This must be a day, YYYY-MM-DD.")
+
+
+def formed(pattern: str, code: str, otherwise: Message) -> BeforeValidator:
+    """Says what is wanted of a text that is not of this form; `StringConstraints` beside it tell the document."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and re.fullmatch(pattern, value) is None:
+            raise PydanticCustomError(code, otherwise.msgid)
+        return value
+
+    return BeforeValidator(check)
 
 
 Day = Annotated[date, BeforeValidator(_only_iso)]
@@ -30,8 +43,18 @@ LongText = Annotated[
     str,
     StringConstraints(max_length=4000, pattern=rf"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F{_TURNING}]*$"),
 ]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Phone = Annotated[str, StringConstraints(pattern=r"^[+0-9() -]{4,30}$")]
+_CODE, _PHONE = r"^[a-z0-9][a-z0-9-]{0,39}$", r"^[+0-9() -]{4,30}$"
+Code = Annotated[
+    str,
+    # What cannot be a code is one that nobody knows: there is nothing else to say about it.
+    formed(_CODE, "unknown-code", msg("This is not one of the known values.")),
+    StringConstraints(pattern=_CODE),
+]
+Phone = Annotated[
+    str,
+    formed(_PHONE, "string-pattern-mismatch", msg("Use 4 to 30 digits, spaces and + - ( ) only.")),
+    StringConstraints(pattern=_PHONE),
+]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$", max_length=200)]
 
 

@@ -10,13 +10,21 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict, Text
+from polku_referral.fields import Code, Day, Email, LongText, Phone, Strict, Text, formed
 from polku_referral.model.code_map import OwnCode
 from polku_referral.model.referral import Party, State
 from polku_web.i18n import msg
 
 EXTERNAL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")
-ExternalId = Annotated[str, StringConstraints(pattern=EXTERNAL_ID.pattern)]
+ExternalId = Annotated[
+    str,
+    formed(
+        EXTERNAL_ID.pattern,
+        "string-pattern-mismatch",
+        msg("Use 1 to 100 letters A–Z, digits and . _ : / - only, beginning with a letter or digit."),
+    ),
+    StringConstraints(pattern=EXTERNAL_ID.pattern),
+]
 
 KNOWN_BY_NOTHING = msg("Give an identity code or a date of birth.")
 
@@ -97,7 +105,9 @@ class ReferralIn(Strict):
     """One referral as a sender's system pushes it."""
 
     external_id: ExternalId
-    """The sender's own id of it, unique in its organisation; it holds no identity code."""
+    """The sender's own id of it, unique in its organisation; it holds no identity code. Letters A–Z, digits and
+    `. _ : / -` alone.
+    """
     programme: Code
     """To which programme: code of the list `programme`."""
     route: OwnCode = Field(examples=["employment-service"])

@@ -88,7 +88,7 @@ async def list_referrals(
     desk: AtDesk,
     part: Annotated[Window, Depends(window)],
     state: Annotated[Standing | None, Query(description="`late`: not answered in time, and still waiting")] = None,
-    external_id: Annotated[str | None, Query(max_length=100, description="The sender's own id")] = None,
+    external_id: Annotated[str | None, Query(min_length=1, max_length=100, description="The sender's own id")] = None,
     whose: Annotated[Whose, Query(description="Those in the reader's own case-load, or all")] = "all",
 ) -> ReferralList:
     """The caller's referrals; those that wait are in the order in which an answer is due."""

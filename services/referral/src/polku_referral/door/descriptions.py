@@ -21,6 +21,7 @@ _SHORT = f"exp must be within {ASSERTION_S} seconds from now, and iat not longer
 TOLD: Mapping[str, str] = {
     # What the form says of itself, before anything is looked up.
     "assertion-type": "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
+    "client-id": "client_id must be left out, or be the sub of the assertion.",
     # Of a proof whose signature is right.
     "claim-iss": "iss and sub must both be the id of the client.",
     "claim-aud": "aud must be the issuer of the metadata, and nothing else.",

@@ -79,6 +79,7 @@ async def token(
     grant_type: Annotated[str, Form()] = "",
     client_assertion_type: Annotated[str, Form()] = "",
     client_assertion: Annotated[str, Form()] = "",
+    client_id: Annotated[str, Form(description="Not needed; the one in the assertion, if it is there")] = "",
     scope: Annotated[str, Form(max_length=500)] = "",
 ) -> JSONResponse:
     """A short-lived access token for a client that proves its private key."""
@@ -86,7 +87,7 @@ async def token(
         return _error(400, "unsupported_grant_type", GRANT_TYPE)
     tokens: Tokens = request.app.state.tokens
     try:
-        client = await tokens.authenticate(client_assertion, client_assertion_type)
+        client = await tokens.authenticate(client_assertion, client_assertion_type, client_id)
         issued, scopes = await tokens.issue(client, scope)
     except InvalidClient as invalid:
         log.warning("client authentication refused", extra={"reason": invalid.reason})

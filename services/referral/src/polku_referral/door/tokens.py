@@ -67,13 +67,18 @@ class Tokens:
         self.effects = effects
         self.issuer = issuer
 
-    async def authenticate(self, assertion: str, kind: str = ASSERTION_TYPE) -> Client:
-        """The client that signed the assertion; kind: what the form says that it is. Raises InvalidClient, NotNow."""
+    async def authenticate(self, assertion: str, kind: str = ASSERTION_TYPE, named: str = "") -> Client:
+        """The client that signed the assertion. Raises InvalidClient, NotNow.
+
+        kind: what the form says that it is. named: the client by the form, which need not say so (RFC 7521 §4.2).
+        """
         if kind != ASSERTION_TYPE:
             raise InvalidClient("assertion-type")
         if not assertion or len(assertion) > MAX_ASSERTION or assertion.count(".") != 2:
             raise InvalidClient("malformed")
         claimed, kid = _claimed(assertion)
+        if named not in ("", claimed):
+            raise InvalidClient("client-id", claimed)
         try:
             return await self._proven(assertion, claimed, kid)
         except KeysNotHere:

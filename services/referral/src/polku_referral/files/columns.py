@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -162,12 +163,24 @@ def _row(line: Line, found: Layout, labels: Labels, digest: str) -> Row:
         if isinstance(cell, Unread):
             faults.append(Fault(path, cell.code))
             continue
+        column = columns()[path]
+        value = _value(column, cell, labels)
+        if column.kind == "day" and not _is_day(value):
+            faults.append(Fault(path, "not-a-day"))  # in a file it is written as in Finland, not as in JSON
+            continue
         *way, last = path.split(".")
         place = body[way[0]] if way else body
-        place[last] = _value(columns()[path], cell, labels)
+        place[last] = value
     if len(line.cells) > len(found.paths):
         faults.append(Fault("", "more-cells"))
     return Row(line.number, json.dumps(body, ensure_ascii=False).encode(), digest, tuple(faults))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return str(date.fromisoformat(text)) == text
+    except ValueError:
+        return False
 
 
 def _value(column: Column, text: str, labels: Labels) -> Any:
