@@ -1,12 +1,16 @@
-"""A store on the real mongod, prepared as a worker prepares it."""
+"""A store on the real mongod, prepared as a worker prepares it, and the service over it with a door of the test's own."""
 
+import httpx
 import pytest
 
+from polku_indicators.app import create_api
 from polku_indicators.catalogue import load_rules
 from polku_indicators.consumer import consume
 from polku_indicators.repository import Store, Topics
 from polku_indicators.repository.switch import prepare
 from polku_runtime import mongo
+from polku_runtime.access import Principal
+from polku_web.doors import Visit
 
 from .feeding import Feed
 
@@ -37,3 +41,41 @@ async def store(mongo_client, settings, rules, effects):
 @pytest.fixture
 def apply(store, rules, settings, effects):
     return consume(store, rules, Topics.of(settings.namespace), effects)
+
+
+class FakeDoor:
+    """Lets in whoever the test says."""
+
+    csrf_keys = (b"k",)
+
+    def __init__(self) -> None:
+        self.staff: Principal | None = None
+        self.machine: Principal | None = None
+
+    async def visit(self, request):
+        return None if self.staff is None else Visit(self.staff, "session", None)
+
+    async def client(self, token):
+        return self.machine if token == "good" else None
+
+    def enter(self, *roles, programmes=("kainuu",)):
+        self.staff = Principal(kind="staff", id="s1", roles=frozenset(roles), programmes=frozenset(programmes))
+
+
+@pytest.fixture
+def door():
+    return FakeDoor()
+
+
+@pytest.fixture
+async def app(store, settings, effects, door):
+    app = create_api(settings, effects=effects, door=door)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def web(app):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as client:
+        yield client

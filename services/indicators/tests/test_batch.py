@@ -18,8 +18,7 @@ from polku_runtime.outcomes import Outcome, Received
 from polku_runtime.trouble import is_infrastructure
 
 from .feeding import again
-from .stories import PROGRAMME, opened, person, received, started, states_of
-from .test_fold import history
+from .stories import PROGRAMME, history, opened, person, received, started, states_of
 
 ALL = [event for topic in history() for event in topic]
 

@@ -13,64 +13,21 @@ from polku_indicators.model.participation import participation, programmes_of
 from polku_indicators.repository.subjects import judge_again, new_subject
 
 from .stories import (
+    LATER,
     PROGRAMME,
     START,
-    accepted,
     age,
-    attendance,
-    closed,
     corrected,
     ended,
-    held,
-    leaving,
+    history,
     numbered,
     opened,
-    planned,
-    received,
     reopened,
     started,
     states_of,
 )
 
 RULES = load_rules()
-LATER = START + timedelta(days=200)
-
-
-def history():
-    """Three people and two sessions with everything that can happen, by topic in their own order."""
-    referral = [
-        *numbered(received(), accepted()),
-        *numbered(received("p2", "r2"), accepted("p2", "r2")),
-        *numbered(received("p3", "r3")),
-        (age(years=24), 1),
-        (age(on=START - timedelta(days=1), years=23), 2),
-        (age("p2", "w2", years=17), 1),
-        (age("p2", "w4", LATER, 18), 2),
-    ]
-    pathway = [
-        *numbered(
-            opened(),
-            started(employment_status="inactive"),
-            corrected(on=START - timedelta(days=1), employment_status="student"),
-            ended(status="unemployed", qualification=True),
-            reopened(),
-            ended(on=LATER, status="employed", education=True),
-            corrected(
-                on=START - timedelta(days=1),
-                employment_status="inactive",
-                exit_=leaving(LATER, status="unemployed", days=28),
-            ),
-            closed(on=LATER),
-        ),
-        *numbered(opened("p2", "w2"), started("p2", "w2", gender="man"), ended("p2", "w2"), closed("p2", "w2")),
-        *numbered(opened("p2", "w4", LATER), started("p2", "w4", LATER, gender="man", education=5)),
-    ]
-    activities = [
-        *numbered(planned(), held(), attendance(), attendance("p2", pathway="w2", how="absent-excused")),
-        (attendance("p2", pathway="w2", how="late", minutes=60, again=True), 5),
-        *numbered(planned("s2", "training"), held("s2", "training", minutes=45, attended=0)),
-    ]
-    return [referral, pathway, activities]
 
 
 EXPECTED = states_of(event for topic in history() for event in topic)

@@ -8,10 +8,7 @@ from polku_web.docs import description
 from polku_web.testing.conformance import BUSY, ask, served
 from polku_web.testing.documents import at, by_id, faults_of
 
-from .test_fold import history
-from .test_http import app, door
-
-__all__ = ["app", "door"]
+from .stories import history
 
 WALKED = {
     ("listProgrammes", "getFigures"),
