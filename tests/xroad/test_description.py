@@ -4,7 +4,7 @@ from typing import Any
 
 import schemathesis
 
-from .conftest import REFERRALS, Road, code_of
+from .conftest import REFERRALS, TOWN, Road, code_of
 
 
 def test_only_a_members_routes_are_there(road: Road) -> None:
@@ -31,7 +31,16 @@ def test_what_the_json_doors_guide_names_and_is_not_here_is_told(road: Road) -> 
     for method, path in (("POST", "/referral/api/v1/webhooks"), ("GET", "/referral/fhir/r4/metadata")):
         answer = road.call(method, path, accept_language="en")
         assert (answer.status_code, code_of(answer)) == (404, "not-found")
-        assert "no webhooks and no FHIR" in answer.json()["detail"]
+        assert "no tokens, webhooks or FHIR" in answer.json()["detail"]
+    # In the form that their own door takes, too: not a word of its type, which nothing here could be mended by.
+    with road.straight(road.security_server, headers={"x-road-client": TOWN}) as http:
+        for path, kind in (
+            ("/referral/oauth/token", "application/x-www-form-urlencoded"),
+            ("/referral/fhir/r4/ServiceRequest", "application/fhir+json"),
+        ):
+            for _ in range(2):  # the body that nobody reads is in no other request's way
+                answer = http.post(path, content=b"a=" + b"x" * 300_000, headers={"content-type": kind})
+                assert (answer.status_code, code_of(answer)) == (404, "not-found")
     # The API as it is elsewhere, with tokens, is no description of this door.
     for path in ("/referral/api/v1/openapi.json", "/referral/api/v1/docs"):
         assert road.call("GET", path).status_code == 404

@@ -34,6 +34,7 @@ async def test_the_form_of_the_answer(sender: Sender) -> None:
         assert answer.status_code == status, (query, accept)
         if status == 406:
             assert codes_of(answer) == [("not-acceptable",)]
+            assert JSON in answer.json()["issue"][0]["details"]["text"]
 
 
 async def test_bodies_of_another_kind(sender: Sender) -> None:

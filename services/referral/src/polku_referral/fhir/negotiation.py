@@ -19,7 +19,9 @@ async def acceptable(request: Request) -> None:
     asked = request.query_params.get("_format")
     wanted = asked.replace(" ", "+") if asked else request.headers.get("accept") or "*/*"
     if not any(_is_ours(one) for one in wanted.split(",")):
-        raise Problem(406, "not-acceptable")
+        raise Problem(
+            406, "not-acceptable", msg("Ask for application/fhir+json, or for any type: JSON is all there is.")
+        )
     if not _is_r4(_stated(request.headers.get("content-type", ""))):
         raise Problem(415, "unsupported-media-type", msg("Send the resources of FHIR 4.0."))
 

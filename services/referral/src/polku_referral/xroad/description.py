@@ -52,12 +52,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
     return describe(docs.description(app, "referral", "polku_referral"))
 
 
-@router.api_route(ELSEWHERE, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@router.get(ELSEWHERE)
 @router.api_route("/referral/api/v1/webhooks{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 async def elsewhere() -> None:
     """Another door's address: said so, since the guide of the JSON door names it."""
     raise Problem(
-        404, "not-found", msg("Over X-Road there are referrals as JSON and their events; no webhooks and no FHIR.")
+        404, "not-found", msg("Over X-Road there are referrals as JSON and their events; no tokens, webhooks or FHIR.")
     )
 
 

@@ -89,6 +89,9 @@ class Gate:
         message = self._take(scope)
         if not scope["path"].startswith(OPENS) or scope["path"] in NOT_HERE:
             scope["path"], scope["raw_path"] = ELSEWHERE, ELSEWHERE.encode()
+            if scope["method"] not in SAFE_METHODS:
+                # A form for a token, or FHIR, would be refused for its type: its body is of no interest here.
+                scope["method"] = "GET"
 
         is_command, is_lost = scope["method"] not in SAFE_METHODS, False
 
