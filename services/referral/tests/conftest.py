@@ -1,5 +1,6 @@
 """A running referral service without Kafka: its app over a real mongod, a sender's machine, people who sign in."""
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -12,13 +13,17 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from typer.testing import CliRunner, Result
 
-from polku_referral import audit, intake
+from polku_referral import audit, cli, intake
 from polku_referral.app import create_api
 from polku_referral.batch.jobs import Jobs
 from polku_referral.batch.jobs_store import JobStore
 from polku_referral.desk import Desk
 from polku_referral.directory import Directory
+from polku_referral.door.accounts import Accounts
 from polku_referral.door.oauth import TOKEN
 from polku_referral.model.directory import Client as Machine
 from polku_referral.model.directory import Organisation, Staff, announce_organisation, announce_staff
@@ -31,6 +36,8 @@ from polku_web.testing import Person, SignIn, signing_in
 from polku_web.testing import fields_of as form_of
 
 from .material import API, COORDINATOR, COUNTY, PAGES, STAFF, TOWN, assertion, body, token_form
+from .signing_in import PASSWORD
+from .terminal import Polku
 
 __all__ = ["Person", "SignIn", "event", "form_of"]
 """What these tests take from the libraries."""
@@ -204,3 +211,29 @@ def worker(app: FastAPI, store: JobStore, desk: Desk, clock: Clock) -> Callable[
         return Jobs(store, desk, Lease(app.state.database, "jobs", desk.effects), poll_s=0)
 
     return started
+
+
+@pytest.fixture
+async def accounts(app: FastAPI) -> Accounts:
+    """COORDINATOR has a password. Hashing costs next to nothing here; how dear it really is has a test of its own."""
+    found: Accounts = app.state.accounts
+    found._hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    assert await found.open_link(await found.make_link(COORDINATOR), PASSWORD) is not None
+    return found
+
+
+@pytest.fixture
+def polku(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Polku:
+    """`await polku("staff", "invite", …)` → the result, as a person at the terminal gets it."""
+    settings = app.state.settings
+    monkeypatch.setenv("POLKU_MONGO", settings.mongo)
+    monkeypatch.setenv("POLKU_NAMESPACE", settings.namespace)
+    monkeypatch.setenv("POLKU_SESSION_KEYS", settings.session_keys.get_secret_value())
+    monkeypatch.setenv("POLKU_BASE_URL", settings.base_url)
+    monkeypatch.setenv("POLKU_MASTER_KEY_FILE", str(settings.master_key_file))
+
+    async def run(*arguments: str) -> Result:
+        # In a thread: the command runs a loop of its own.
+        return await asyncio.to_thread(CliRunner().invoke, cli.app, list(arguments))
+
+    return run

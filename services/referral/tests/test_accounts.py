@@ -16,9 +16,7 @@ from polku_web.edge import Edge
 
 from .conftest import Person, said
 from .material import COORDINATOR, PAGES
-from .signing_in import LOGIN, PASSWORD, SIGN_IN_PAGE, accounts, signing_in
-
-__all__ = ["accounts"]
+from .signing_in import LOGIN, PASSWORD, SIGN_IN_PAGE, signing_in
 
 
 async def test_passwords_are_kept_as_argon2id(app: FastAPI) -> None:

@@ -12,9 +12,7 @@ from polku_referral.door.oauth import TOKEN
 from polku_runtime.testing import Clock
 
 from .material import ORIGIN
-from .terminal import Polku, polku, printed, refused, token_of
-
-__all__ = ["polku"]
+from .terminal import Polku, printed, refused, token_of
 
 
 async def test_an_authority_connects(polku: Polku, browser: Any, clock: Clock, app: FastAPI) -> None:

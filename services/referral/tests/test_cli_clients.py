@@ -15,9 +15,7 @@ from polku_runtime.testing import Clock
 
 from .conftest import Sender
 from .material import TOWN
-from .terminal import Polku, polku, printed, refused, token_of
-
-__all__ = ["polku"]
+from .terminal import Polku, printed, refused, token_of
 
 
 @pytest.mark.parametrize("form", ["pem", "jwk"])

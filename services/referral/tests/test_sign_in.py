@@ -13,9 +13,7 @@ from polku_runtime.testing import Clock
 
 from .conftest import SignIn
 from .material import COORDINATOR, PAGES
-from .signing_in import LOGIN, PASSWORD, SIGN_IN_PAGE, accounts, signing_in
-
-__all__ = ["accounts"]
+from .signing_in import LOGIN, PASSWORD, SIGN_IN_PAGE, signing_in
 
 
 async def test_a_link_opens_once(app: FastAPI, sign_in: SignIn) -> None:

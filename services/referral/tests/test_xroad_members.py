@@ -15,10 +15,9 @@ from polku_referral.xroad.members import Members
 from polku_web.problems import Problem
 
 from .material import AINO, ONNI, TODAY
-from .terminal import polku, printed, refused
+from .terminal import printed, refused
 
 MEMBER = "FI-TEST/MUN/1234567-8/Tyollisyys"
-__all__ = ["polku"]
 
 
 @pytest.mark.parametrize(

@@ -13,31 +13,23 @@ from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
-from .feeding import story
-from .material import leaks
+from ..conftest import Sender
+from ..feeding import story
+from ..material import leaks
 from .sending import (
     AT_ONCE_S,
     WEBHOOKS,
     Register,
     all_due,
     attempts_of,
-    clock,
-    delivery,
     happens,
     in_order,
     later,
     nothing_waits,
     post,
-    referral_settings,
-    register,
-    same_time,
     sending,
     until,
-    webhooks,
 )
-
-__all__ = ["clock", "delivery", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 
 
 async def test_what_arrives(

@@ -11,27 +11,19 @@ from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
-from .feeding import story
-from .material import TOWN
+from ..conftest import Sender
+from ..feeding import story
+from ..material import TOWN
 from .sending import (
     AT_ONCE_S,
     WEBHOOKS,
     Register,
     all_due,
-    clock,
-    delivery,
     delivery_of,
     happens,
     post,
-    referral_settings,
-    register,
-    same_time,
     sending,
-    webhooks,
 )
-
-__all__ = ["clock", "delivery", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 
 
 async def test_two_workers_send_each_once_and_one_that_dies_is_followed(

@@ -15,27 +15,19 @@ from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.mongo import Document
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
-from .feeding import carry, outbox, story
-from .material import TOWN
+from ..conftest import Sender
+from ..feeding import carry, outbox, story
+from ..material import TOWN
 from .sending import (
     WEBHOOKS,
     Register,
     all_due,
     attempts_of,
-    clock,
-    delivery,
     happens,
     in_order,
     later,
     post,
-    referral_settings,
-    register,
-    same_time,
-    webhooks,
 )
-
-__all__ = ["clock", "delivery", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 
 
 async def test_after_the_whole_schedule_it_is_disabled_and_goes_on_where_it_stopped(

@@ -1,15 +1,12 @@
-"""A sender with webhooks and the worker's task that sends to them: fixtures, and the steps that tests are made of."""
+"""The worker's task that sends to webhooks, and the steps that tests of it are made of."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-import standardwebhooks.webhooks as official
 from fastapi import FastAPI
-from tests.receiver import Message, Receiver
+from tests.receiver import Message
 
 from polku_referral.desk import Desk
 from polku_referral.feed.consumer import feed_senders
@@ -22,48 +19,13 @@ from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
-from .feeding import carry, outbox
+from ..conftest import Sender
+from ..feeding import carry, outbox
 
 WEBHOOKS = "/webhooks"
 AT_ONCE_S = 5.0
 """A bound for what should take tens of milliseconds on a machine that is busy."""
-
-
-@pytest.fixture
-def referral_settings(referral_settings: ReferralSettings) -> ReferralSettings:
-    return referral_settings.model_copy(update={"webhook_allow": "127.0.0.1", "webhook_timeout": 3.0})
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Begins now: MongoDB deletes rows that are older than they may be by its own clock."""
-    return Clock(datetime.now(UTC).replace(microsecond=0))
-
-
-@pytest.fixture(autouse=True)
-def same_time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The official library compares a message's time with the test's clock."""
-
-    class Now(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return clock.now.astimezone(tz)
-
-    monkeypatch.setattr(official, "datetime", Now)
-
-
-@pytest.fixture
-async def webhooks(app: FastAPI) -> Webhooks:
-    made: Webhooks = app.state.webhooks
-    await made.feed.create_indexes()
-    await made.create_indexes()
-    return made
-
-
-@pytest.fixture
-def delivery(app: FastAPI, webhooks: Webhooks) -> Delivery:
-    return delivery_of(app)
+Register = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def delivery_of(app: FastAPI) -> Delivery:
@@ -122,24 +84,6 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(15):
         while not await true():
             await asyncio.sleep(0.01)
-
-
-Register = Callable[..., Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-def register(sender: Sender, delivery: Delivery) -> Register:
-    """`await register(receiver)` → a verified webhook, as the API told it; the receiver knows its secret."""
-
-    async def made(receiver: Receiver, owner: Sender = sender, **more: Any) -> dict[str, Any]:
-        told = await post(owner, WEBHOOKS, {"url": receiver.url, **more}, 201)
-        receiver.secret = told["verify_with"] if told["scheme"] == "v1" else ""
-        await all_due(delivery, told["id"])
-        shown = (await owner.get(f"{WEBHOOKS}/{told['id']}")).json()
-        assert shown["state"] == "active", shown
-        return told
-
-    return made
 
 
 async def post(who: Sender, address: str, sent: Any = None, status: int = 200) -> dict[str, Any]:

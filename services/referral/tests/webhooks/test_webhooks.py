@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+import pytest
 from tests.receiver import receiving
 
 from polku_referral.desk import Desk
@@ -11,27 +13,22 @@ from polku_referral.model.telling import channel_of
 from polku_referral.model.webhook import CHALLENGE_S, MAX_WEBHOOKS, proves
 from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
+from polku_referral.webhooks.trouble import in_trouble
+from polku_runtime.logs import JsonFormatter
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
-from .material import COUNTY, TOWN
+from ..conftest import Sender
+from ..material import COUNTY, TOWN
+from ..terminal import Polku, printed, refused
 from .sending import (
     WEBHOOKS,
     Register,
     all_due,
     attempts_of,
-    clock,
-    delivery,
     happens,
     post,
-    referral_settings,
-    register,
-    same_time,
-    webhooks,
 )
-from .terminal import Polku, polku, printed, refused
 
-__all__ = ["clock", "delivery", "polku", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 SOMEWHERE = "https://receiver.example/polku"
 
 
@@ -153,6 +150,30 @@ async def test_lists_page(
     assert waiting == []
 
 
+async def test_a_webhook_in_trouble_is_seen_without_looking_for_it(
+    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    async with receiving() as receiver, receiving() as other:
+        webhook, well = await register(receiver), await register(other)
+        receiver.behave = lambda _: 500
+        await sender.sent()
+        await happens(desk, webhooks)
+        for one in (webhook, well):
+            await all_due(delivery, one["id"])
+        assert await in_trouble(webhooks) == []  # one refusal is none yet
+        clock.advance(minutes=11)
+        (found,) = await in_trouble(webhooks)
+        assert (found.id, found.state, found.waiting, found.waiting_seconds) == (webhook["id"], "active", 1, 660)
+        receiver.behave = lambda _: 410
+        await all_due(delivery, webhook["id"])
+        (found,) = await in_trouble(webhooks)
+        assert (found.id, found.state, found.cause) == (webhook["id"], "disabled", "gone")
+        (line,) = [record for record in caplog.records if record.msg == "a webhook is not called any more"]
+        said = json.loads(JsonFormatter("worker").format(line))
+        assert (said["webhook"], said["reason"]) == (webhook["id"], "gone")
+
+
 async def test_the_operator_sees_and_repairs(
     desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, polku: Polku, clock: Clock
 ) -> None:
@@ -172,6 +193,8 @@ async def test_the_operator_sees_and_repairs(
         tried = json.loads((await polku("webhooks", "attempts", webhook["id"], "--json")).stdout)
         assert [(row["status"], row["number"]) for row in tried] == [(410, 1), (200, 1)]
         refused(await polku("webhooks", "replay", webhook["id"], "--since", "2026-03-01"), "not in use")
+
+        assert datetime.fromisoformat(rows[0]["waiting_since"]) == clock.now
 
         receiver.behave = lambda _: 204
         clock.advance(minutes=5)  # the commands have the real clock

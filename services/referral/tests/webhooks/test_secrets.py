@@ -18,22 +18,14 @@ from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.testing import Clock
 
-from .conftest import Sender
+from ..conftest import Sender
 from .sending import (
     WEBHOOKS,
     Register,
     all_due,
-    clock,
-    delivery,
     happens,
     post,
-    referral_settings,
-    register,
-    same_time,
-    webhooks,
 )
-
-__all__ = ["clock", "delivery", "referral_settings", "register", "same_time", "webhooks"]  # fixtures
 
 
 def verify_asymmetric(public: str, body: bytes, headers: dict[str, str]) -> None:
