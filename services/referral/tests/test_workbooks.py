@@ -1,6 +1,8 @@
 """XLSX files: read without calculating anything, and within limits whatever they claim."""
 
+import asyncio
 import io
+import time
 import zipfile
 from datetime import date, datetime
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polku_referral.files.apart import Workbooks
 from polku_referral.files.sheet import read_xlsx, write_xlsx
 from polku_referral.files.table import DANGEROUS, Line, Unread, defused
 from polku_web.problems import Problem
@@ -93,3 +96,42 @@ def test_a_workbook_of_ours_holds_text_alone(rows: list[list[str]]) -> None:
         for cell in row:
             assert cell.data_type in ("s", "inlineStr", "n")
             assert cell.value is None or not str(cell.value).startswith(DANGEROUS)
+
+
+def with_print_titles(said: bytes) -> bytes:
+    """A workbook of 5 kB whose printed lines are called so; openpyxl takes that apart by an expression."""
+    made = openpyxl.Workbook()
+    made.active.print_title_rows = "1:1"  # type: ignore[union-attr]
+    out, changed = io.BytesIO(), io.BytesIO()
+    made.save(out)
+    with zipfile.ZipFile(out) as old, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as new:
+        for part in old.namelist():
+            new.writestr(part, old.read(part).replace(b"'Sheet'!$1:$1", said))
+    return changed.getvalue()
+
+
+async def test_a_workbook_that_holds_its_reader_holds_nobody_else_and_comes_to_an_end() -> None:
+    """Read in the process itself this one takes minutes, in which nobody else is answered."""
+    began, longest = time.monotonic(), 0.0
+    reading = asyncio.create_task(Workbooks(seconds=1.0).read(with_print_titles(b"'" * 100_000)))
+    while not reading.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - before)
+    with pytest.raises(Problem) as caught:
+        await reading
+    assert (caught.value.status, caught.value.code) == (400, "malformed")
+    assert time.monotonic() - began < 10
+    assert longest < 1.0
+
+
+async def test_apart_the_same_is_read_and_refused() -> None:
+    workbooks = Workbooks()
+    raw = workbook(["external_id", "ä\u2028b"], [], ["=1+1", "#REF!", 2.0])
+    assert await workbooks.read(raw) == read_xlsx(raw)
+    for wrong, code in ((b"no workbook", "malformed"), (far(10**15), "too-large")):
+        with pytest.raises(Problem) as here:
+            read_xlsx(wrong)
+        with pytest.raises(Problem) as told:
+            await workbooks.read(wrong)
+        assert (told.value.code, told.value.detail) == (code, here.value.detail)

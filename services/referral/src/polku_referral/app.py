@@ -35,6 +35,7 @@ from polku_referral.fhir import finding as fhir_finding
 from polku_referral.fhir import outcomes
 from polku_referral.fhir import router as fhir_api
 from polku_referral.files import api as import_api
+from polku_referral.files.apart import Workbooks
 from polku_referral.intake import Intake
 from polku_referral.keeping import Keeper
 from polku_referral.keys import SigningKeys
@@ -86,6 +87,7 @@ def create_api(
         directory, audit, allowed = desk.directory, desk.audit, read_allowed(settings.webhook_allow)
         keys = published["keys"] = desk.intake.keeper.keys
         app.state.jobs = JobStore(database, desk.vault, used)
+        app.state.workbooks = Workbooks()
         app.state.directory = directory
         app.state.accounts = Accounts(directory, used)
         app.state.keys = keys

@@ -23,11 +23,11 @@ from polku_referral.batch.batches import Outcome, Status
 from polku_referral.batch.job import Wish
 from polku_referral.batch.jobs_store import JobStore
 from polku_referral.batch.wire import problem_out
+from polku_referral.files.apart import Workbooks
 from polku_referral.files.columns import Labels, Layout, columns, is_known, labels_of, layout, rows_of
 from polku_referral.files.comma import read_csv, write_csv
 from polku_referral.files.copy import copied
 from polku_referral.files.rows import Row
-from polku_referral.files.sheet import read_xlsx
 from polku_referral.files.table import CSV, XLSX, Table
 from polku_referral.submission import sha256
 from polku_runtime.access import Principal
@@ -80,8 +80,7 @@ async def import_file(
     back as a copy. Every receipt is over the whole file.
     """
     raw = b"".join([part async for part in request.stream()])
-    read = read_xlsx if media_type(request.headers) == XLSX else _read_csv
-    table = await asyncio.to_thread(read, raw)  # a large one takes seconds
+    table = await _read(request, raw)
     digest = desk.intake.keeper.master.content(raw)
     if job is not None:
         outcomes = await _outcomes(jobs, who, job, digest)
@@ -120,8 +119,12 @@ async def _outcomes(jobs: JobStore, who: Principal, job_id: str, digest: str) ->
     return [] if job.is_checking else [one for _, one in await jobs.results(job, (0, 0), MOST)]
 
 
-def _read_csv(raw: bytes) -> Table:
-    return read_csv(raw, is_known)
+async def _read(request: Request, raw: bytes) -> Table:
+    """A large one takes seconds."""
+    if media_type(request.headers) == XLSX:
+        workbooks: Workbooks = request.app.state.workbooks
+        return await workbooks.read(raw)
+    return await asyncio.to_thread(read_csv, raw, is_known)
 
 
 async def _rows(table: Table, found: Layout, labels: Labels, digest: str) -> AsyncIterator[Row]:

@@ -36,7 +36,11 @@ def read_xlsx(raw: bytes) -> Table:
     except Problem:
         raise
     except Exception:  # noqa: BLE001 - files that nobody made by hand run the library into whatever its code does
-        raise Problem(400, "malformed", msg("The file is no XLSX workbook that can be read.")) from None
+        raise unreadable() from None
+
+
+def unreadable() -> Problem:
+    return Problem(400, "malformed", msg("The file is no XLSX workbook that can be read."))
 
 
 def _check_size(raw: bytes) -> None:
