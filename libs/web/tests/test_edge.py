@@ -118,19 +118,22 @@ async def test_files_are_addressed_by_content_and_kept_for_a_year(web: AsyncClie
 
 async def test_an_address_names_all_its_methods(web: AsyncClient) -> None:
     answer = await web.request("PATCH", "/demo/api/v1/things", headers={"content-type": "application/json"})
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
     assert (await web.delete("/demo/api/v1/things/a")).headers["allow"] == "PUT"
 
 
-async def test_what_is_no_api_answers_head_as_it_would_get(web: AsyncClient, demo: FastAPI) -> None:
-    """Load balancers probe with it. A stream would never end, and an API's methods stand in its document."""
+async def test_head_is_answered_as_get_would_be(web: AsyncClient, demo: FastAPI) -> None:
+    """RFC 9110 §9.1; load balancers probe with it. The document tells of GET alone."""
     static = demo.state.pages.static.url("polku.css")
-    for path in ("/demo/health/live", "/demo/health/ready", "/problems", "/demo/api/v1/openapi.json", static):
-        asked, got = await web.head(path), await web.get(path)
+    api = ("/demo/api/v1/things", "/demo/api/v1/openapi.json")
+    headers = {"authorization": "Bearer good+things:read"}
+    for path in ("/demo/health/live", "/demo/health/ready", "/problems", *api, static):
+        asked, got = await web.head(path, headers=headers), await web.get(path, headers=headers)
         assert (asked.status_code, asked.headers["content-type"]) == (got.status_code, got.headers["content-type"])
         assert asked.status_code in (200, 503), path  # here no database is ready
-    answer = await web.head("/demo/api/v1/things")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (await web.head("/demo/api/v1/things")).status_code == 401
+    paths = (await web.get("/demo/api/v1/openapi.json")).json()["paths"]
+    assert paths["/demo/api/v1/things"].keys() == {"get", "post"}
 
 
 async def test_a_template_is_compiled_once_for_all_languages(demo: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:

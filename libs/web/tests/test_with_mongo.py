@@ -152,6 +152,7 @@ async def test_a_change_reaches_an_open_page_and_a_returning_one(
         assert (await http.get("/demo/health/ready")).json() == {"status": "ok"}
         probed = await http.head("/demo/health/ready")
         assert (probed.status_code, probed.content) == (200, b"")
+        assert (await http.head("/demo/live")).status_code == 405  # a stream would never end
         async with http.stream("GET", "/demo/live") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert answer.headers["content-security-policy"]

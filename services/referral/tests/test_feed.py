@@ -20,7 +20,7 @@ from polku_web.paging import encode
 
 from .conftest import Sender, SignIn
 from .feeding import carry, feed_all, outbox, story
-from .material import COORDINATOR, COUNTY, REFERRER, TOWN, leaks
+from .material import API, COORDINATOR, COUNTY, REFERRER, TOWN, leaks
 
 WAKE_S = 0.2
 
@@ -239,6 +239,8 @@ async def test_a_caller_waits_only_so_often_and_stopping_ends_it(sender: Sender,
     refused = await sender.get("/events?wait=25")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
     assert (await sender.get("/events")).status_code == 200, "who does not wait is nobody's burden"
+    headless = await sender.http.head(f"{API}/events?wait=25", headers=sender.headers)
+    assert headless.status_code == 200, "nor does HEAD, which shows no news"
     begun = time.perf_counter()
     app.state.live.end()
     assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 4

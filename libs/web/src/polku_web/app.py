@@ -118,10 +118,11 @@ def create_app(
 
 
 def _with_head(route: BaseRoute, service: str) -> BaseRoute:
-    """The route, which answers HEAD too when it is a page, a document or health: load balancers and checkers of
-    links ask so. Not the live stream, which would never end, and not the API, whose methods its document lists.
+    """The route, which answers HEAD wherever it answers GET (RFC 9110 §9.1); the server sends no body then.
+
+    Not the live stream, which would never end.
     """
-    if isinstance(route, APIRoute) and not route.include_in_schema and route.path != f"/{service}/live":
+    if isinstance(route, APIRoute) and route.path != f"/{service}/live":
         methods = route.methods or set()
         route.methods = methods | {"HEAD"} if "GET" in methods else methods
     return route

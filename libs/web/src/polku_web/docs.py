@@ -1,13 +1,16 @@
 """The API's own description and its reader: `/<service>/api/v1/openapi.json` and `/<service>/api/v1/docs`."""
 
+from copy import copy
 from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
 
 from polku_web import pages
 from polku_web.openapi import enrich, read_told
@@ -31,7 +34,7 @@ def router(service: str, package: str) -> APIRouter:
 
 def description(app: FastAPI, service: str, package: str) -> dict[str, Any]:
     """OpenAPI 3.1 of the routes under `/api/` and `/oauth/`; pages are for people and are left out."""
-    schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    schema = get_openapi(title=app.title, version=app.version, routes=[_without_head(route) for route in app.routes])
     schema["paths"] = {path: item for path, item in schema["paths"].items() if _is_api(path)}
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     # FastAPI describes its own 422 body, which we do not send.
@@ -44,6 +47,15 @@ def description(app: FastAPI, service: str, package: str) -> dict[str, Any]:
     schemas |= problem.pop("$defs", {}) | {"ProblemBody": problem}
     enrich(schema, app, service, read_told(package))
     return schema
+
+
+def _without_head(route: BaseRoute) -> BaseRoute:
+    """HEAD is GET without a body: as an operation of its own it would only double the document."""
+    if not isinstance(route, APIRoute) or "GET" not in (route.methods or ()):
+        return route
+    told = copy(route)
+    told.methods = set(route.methods or ()) - {"HEAD"}
+    return told
 
 
 def _is_api(path: str) -> bool:

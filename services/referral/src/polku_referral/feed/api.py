@@ -85,6 +85,8 @@ async def events(
     channel = channel_of(who.organisation_id or "", test=who.test)
     with pymongo.timeout(DATABASE_SECONDS):
         place = await reading.store.last(channel) if after == NOW else place_of(after, channel)
+    if request.method == "HEAD":
+        wait = 0  # nobody would hear the news
     with reading.one_more(who.id) if wait else nullcontext():
         rows = await _read(request, reading.store, channel, place, limit, wait)
     if rows and after is not None and rows[0]["seq"] != place + 1:
