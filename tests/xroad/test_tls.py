@@ -1,6 +1,9 @@
 """The listener's certificates: whose connection is heard at all, and what stops the start."""
 
+import hashlib
+import re
 import socket
+import ssl
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -17,15 +20,38 @@ from polku_runtime.settings import SettingsError
 from .conftest import REFERRALS, TOWN, Road, ended, started
 
 
-def test_without_the_security_servers_certificate_nobody_can_speak(road: Road, tmp_path: Path) -> None:
+def reasons(caplog: pytest.LogCaptureFixture, before: int = 0) -> list[str]:
+    """Why connections came to nothing, as the log has it. The client may know of the end before it is written."""
+    ends = time.monotonic() + 10
+    while len(found := [one.__dict__["reason"] for one in caplog.records if "no TLS" in one.message]) <= before:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    return found
+
+
+def test_without_the_security_servers_certificate_nobody_can_speak(
+    road: Road, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     headers = {"x-road-client": TOWN}
     other = road.authority.issue("somebody-else")
     strangers = Authority(tmp_path / "strangers").issue("security-server")
     before = road.rows("audit", action="x-road-refused")
     expired = road.authority.issue("expired", lasts=timedelta(seconds=-1))
-    for pair in (None, other, strangers, expired):
+    pin = ssl.PEM_cert_to_DER_cert(other.certificate.read_text())
+    wanted = (
+        (None, "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
+        (other, ":".join(f"{byte:02X}" for byte in hashlib.sha256(pin).digest())),
+        (strangers, "self-signed certificate in certificate chain|unable to get local issuer certificate"),
+        (expired, "certificate has expired"),
+    )
+    for place, (pair, reason) in enumerate(wanted):
         with road.straight(pair, headers=headers) as http, pytest.raises(httpx.TransportError):
             http.get(REFERRALS)
+        assert re.search(reason, reasons(caplog, place)[place])
+    # And when it is Polku's certificate that is not believed.
+    with pytest.raises(httpx.TransportError):
+        httpx.get(road.door + REFERRALS, headers=headers)
+    assert reasons(caplog, len(wanted))[-1] == "TLSV1_ALERT_UNKNOWN_CA"
     with pytest.raises(httpx.TransportError):
         httpx.get(road.door.replace("https", "http") + REFERRALS, headers=headers)
     host, port = "127.0.0.1", int(road.door.rpartition(":")[2])

@@ -1,6 +1,10 @@
-"""Mutual TLS of the listener: whose certificate is let in, and an end to connections that nobody closes."""
+"""Mutual TLS of the listener: whose certificate is let in, and an end to connections that nobody closes.
+
+Who is not let in hears nothing but that the connection is closed; why, is in the log for the operator of either side.
+"""
 
 import hashlib
+import logging
 import re
 import ssl
 from asyncio import Transport
@@ -10,6 +14,8 @@ from typing import Any
 from polku_referral.settings import ReferralSettings
 from polku_runtime.protocol import Prompt
 from polku_runtime.settings import SettingsError
+
+log = logging.getLogger(__name__)
 
 FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
 LINGER_S = 0.3
@@ -22,6 +28,7 @@ def mutual_tls(settings: ReferralSettings) -> dict[str, Any]:
     key = _file(settings.xroad_key, "POLKU_XROAD_KEY")
     client_ca = _file(settings.xroad_client_ca, "POLKU_XROAD_CLIENT_CA")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = Handshake
     context.verify_mode = ssl.CERT_REQUIRED
     # The security server's own certificate may be given instead of the CA that has signed it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -37,6 +44,23 @@ def mutual_tls(settings: ReferralSettings) -> dict[str, Any]:
         "ssl_context_factory": lambda *_: context,
         "http": only_from(_fingerprints(settings.xroad_client_fingerprints)),
     }
+
+
+class Handshake(ssl.SSLObject):
+    """A handshake that fails is told in the log: the event loop passes over it in silence."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            _hung_up(error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason)
+            raise
+
+
+def _hung_up(reason: str) -> None:
+    log.warning("no TLS connection with the security server", extra={"reason": reason})
 
 
 def _file(path: Path | None, name: str) -> Path:
@@ -64,10 +88,14 @@ def only_from(fingerprints: frozenset[str]) -> type[Prompt]:
         is_let_in = False
 
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-            self.is_let_in = not fingerprints or _fingerprint(transport) in fingerprints
+            found = _fingerprint(transport)
+            self.is_let_in = not fingerprints or found in fingerprints
             if self.is_let_in:
                 super().connection_made(transport)
             else:
+                # In pairs, as OpenSSL prints it: the setting takes it as it is.
+                pairs = ":".join(re.findall("..", found)).upper()
+                _hung_up(f"SHA-256 {pairs} is not in POLKU_XROAD_CLIENT_FINGERPRINTS")
                 transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
