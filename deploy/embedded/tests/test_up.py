@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
+from pymongo import MongoClient
 
+from polku_embedded import mongodb
 from polku_embedded.folder import CHECKOUT
 from polku_embedded.ports import free_port
 
@@ -78,7 +82,19 @@ def test_status_tells_of_each_child_and_service(running: Edition) -> None:
     assert all(child["ready"] and child["pid"] and child["memory_mb"] for child in said["children"])
     assert {service["name"] for service in said["services"]} == {"referral", "pathway", "activities", "indicators"}
     assert all((one["lag"], one["outbox_seconds"], one["dead_letters"]) == (0, 0, 0) for one in said["services"])
-    assert "kafka" in running.polku("status").stdout
+    assert said["webhooks"] == []
+
+
+def test_status_names_a_webhook_that_is_not_called_any_more(running: Edition) -> None:
+    ports = json.loads((running.data / "ports.json").read_text("utf-8"))
+    address = {"channel": "somebody", "url": "https://x.example", "scheme": "v1", "made_at": datetime.now(UTC)}
+    with MongoClient[dict[str, Any]](mongodb.uri(ports["mongo"])) as client:
+        rows = client["polku_referral"]["webhooks"]
+        rows.insert_one({"_id": "dead-webhook", "state": "disabled", "cause": "failed", **address})
+        shown = running.polku("status").stdout
+        rows.delete_one({"_id": "dead-webhook"})
+    assert "kafka" in shown
+    assert "dead-webhook" in shown
 
 
 def test_a_second_up_is_one_line_and_harms_nothing(running: Edition) -> None:

@@ -91,7 +91,7 @@ def demo(*, as_json: Json = False) -> None:
 
 @app.command()
 def status(*, as_json: Json = False) -> None:
-    """How each process is, and what waits: consumer lag, outbox age, dead letters."""
+    """How each process is, and what waits: consumer lag, outbox age, dead letters, webhooks in trouble."""
     from polku_embedded import status as state
 
     folder = DataFolder()
@@ -101,7 +101,8 @@ def status(*, as_json: Json = False) -> None:
         print(json.dumps(said.as_dict()))
     else:
         say(f"{said.phase} {said.address}".strip())
-        for title, rows in (("processes", said.children), ("services", said.services)):
+        tables = (("processes", said.children), ("services", said.services), ("webhooks in trouble", said.webhooks))
+        for title, rows in tables:
             print_table(title, [vars(row) for row in rows])
     if said.phase != "ready":
         raise typer.Exit(1)

@@ -18,6 +18,8 @@ from polku_embedded.supervisor import healthy
 from polku_indicators import consumer as indicators
 from polku_pathway import consumer as pathway
 from polku_referral import consumer as referral
+from polku_referral.webhooks.endpoints import open_webhooks
+from polku_referral.webhooks.trouble import Troubled, in_trouble
 from polku_runtime import mongo
 from polku_runtime.dead_letters import DeadLetters
 from polku_runtime.effects import Effects, system_effects
@@ -61,6 +63,8 @@ class Status:
     address: str
     children: list[ChildStatus]
     services: list[ServiceStatus]
+    webhooks: list[Troubled]
+    """Those that somebody must look at; none as well when MongoDB does not answer, which the services tell."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,13 +75,14 @@ async def status(folder: DataFolder) -> Status:
     said: dict[str, Any] = folder.state() if folder.holder() else {"phase": STOPPED}
     phase = said["phase"]
     if phase == STOPPED:
-        return Status(phase, "", [], [])
+        return Status(phase, "", [], [], [])
     ports = Ports(**folder.kept_ports())
     answering = await _answering(ports)
     children = [_child(name, child, answering) for name, child in said["children"].items()]
     if phase == "ready" and not all(child.ready for child in children):
         phase = "not ready"
-    return Status(phase, f"http://127.0.0.1:{ports.web}", children, await services(load(Settings)))
+    said_by_services, webhooks = await waiting(load(Settings))
+    return Status(phase, f"http://127.0.0.1:{ports.web}", children, said_by_services, webhooks)
 
 
 async def _answering(ports: Ports) -> dict[str, bool]:
@@ -101,15 +106,15 @@ def _child(name: str, said: Mapping[str, Any], answering: Mapping[str, bool]) ->
     return ChildStatus(name, answering.get(name, said["ready"]), pid, uptime, said["restarts"], memory)
 
 
-async def services(settings: Settings) -> list[ServiceStatus]:
-    """What waits in each service; None for what a server that does not answer would know."""
+async def waiting(settings: Settings) -> tuple[list[ServiceStatus], list[Troubled]]:
+    """What waits in each service, None for what a server that does not answer would know; webhooks in trouble."""
     effects = system_effects()
     client = mongo.connect(settings)
     try:
         lags = await _known(consumer_lags(settings)) or {}
-        return list(
-            await asyncio.gather(*(_service(settings, client, name, lags.get(name), effects) for name in HEARS))
-        )
+        hooks = open_webhooks(mongo.database(client, settings, "referral"), effects)
+        services = await asyncio.gather(*(_service(settings, client, name, lags.get(name), effects) for name in HEARS))
+        return list(services), await _known(in_trouble(hooks)) or []
     finally:
         await client.close()
 

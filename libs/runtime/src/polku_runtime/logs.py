@@ -17,8 +17,9 @@ from opentelemetry import trace
 FIELDS = (
     "service", "event_id", "event_type", "topic", "partition", "offset", "group", "reason", "attempt", "error",
     "status", "method", "route", "milliseconds", "count", "collection", "child", "pid", "exit_code",
+    "webhook",
 )  # fmt: skip
-"""What a log line may carry beside its message: codes, counts and ids of events."""
+"""What a log line may carry beside its message: codes, counts and ids of events and webhooks."""
 
 IDENTITY_CODE = re.compile(r"(?<!\d)\d{6}[-+A-FU-Ya-fu-y]\d{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y](?!\w)")
 REDACTED = "[redacted]"

@@ -27,15 +27,16 @@ def list_all(
     organisation: Annotated[str | None, typer.Option(help="Only this one's, by its code.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Webhooks with their state and what waits for them."""
+    """Webhooks with their state, how much waits for them and since when."""
 
     async def work(webhooks: Webhooks, directory: Directory) -> list[dict[str, Any]]:
         scope = {"channel": {"$in": await _channels(directory, organisation)}} if organisation else {}
-        rows = []
+        rows, backlogs = [], await webhooks.deliveries.backlogs()
         for webhook in await webhooks.store.listed(scope):
             shown = wire.webhook(webhook).model_dump(mode="json", exclude_none=True)
-            waiting = await webhooks.deliveries.waiting(webhook.id)
-            rows.append({**shown, "organisation_id": webhook.channel.partition(":")[0], "waiting": waiting})
+            waiting, since = backlogs.get(webhook.id, (0, None))
+            waits = {"waiting": waiting, "waiting_since": since and since.isoformat()}
+            rows.append({**shown, "organisation_id": webhook.channel.partition(":")[0], **waits})
         return rows
 
     say_all(_work(work), as_json)

@@ -162,9 +162,13 @@ class DeliveryStore:
         where = {"webhook_id": webhook_id, **({"state": state} if state else {}), **after}
         return await self.rows.find(where).sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list()
 
-    async def waiting(self, webhook_id: str) -> int:
-        """How many wait for their turn."""
-        return await self.rows.count_documents(_waiting(webhook_id))
+    async def backlogs(self) -> dict[str, tuple[int, datetime]]:
+        """By webhook: how many wait for their turn, and since when the oldest does. Who has none is left out."""
+        steps: list[Document] = [
+            {"$match": {"webhook_id": {"$gt": ""}, "state": "waiting"}},
+            {"$group": {"_id": "$webhook_id", "number": {"$sum": 1}, "since": {"$min": "$made_at"}}},
+        ]
+        return {row["_id"]: (row["number"], row["since"]) async for row in await self.rows.aggregate(steps)}
 
     async def attempts_of(
         self, webhook_id: str, delivery: str | None, after: dict[str, Any], limit: int

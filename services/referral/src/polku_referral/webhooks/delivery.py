@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from polku_referral.feed import wire as feed_wire
-from polku_referral.model.webhook import CHALLENGE, Webhook, next_try, proves, quiet_until
+from polku_referral.model.webhook import CHALLENGE, Cause, Webhook, next_try, proves, quiet_until
 from polku_referral.webhooks import signatures
 from polku_referral.webhooks.addresses import judge
 from polku_referral.webhooks.deliveries import DELIVERIES
@@ -213,7 +213,7 @@ class Delivery:
         first_at = delivery.get("first_at") or now
         if answer.status == 410 and kind != CHALLENGE:
             await self.deliveries.put_off(delivery, first_at, now)
-            await self.webhooks.disable(webhook, "gone")
+            await self._disable(webhook, "gone")
             return
         quiet = quiet_until(status=answer.status, retry_after=answer.retry_after, now=now)
         if quiet is not None and kind != CHALLENGE:
@@ -232,7 +232,11 @@ class Delivery:
             await self.deliveries.done(delivery, "dropped")
         else:
             await self.deliveries.put_off(delivery, first_at, now)
-            await self.webhooks.disable(webhook, "failed")
+            await self._disable(webhook, "failed")
+
+    async def _disable(self, webhook: Webhook, cause: Cause) -> None:
+        log.warning("a webhook is not called any more", extra={"webhook": webhook.id, "reason": cause})
+        await self.webhooks.disable(webhook, cause)
 
 
 def _woken(seen: Document, wake: Callable[[str], None]) -> None:
