@@ -277,11 +277,13 @@ async def test_a_form_of_another_site_changes_nothing(app: FastAPI, manager: Per
 
 
 @pytest.mark.parametrize(
-    ("language", "told"), [("fi", "Organisaatiot"), ("sv", "Organisationer"), ("en", "Organisations")]
+    ("language", "told", "agreement"),
+    [("fi", "Organisaatiot", "sopimu"), ("sv", "Organisationer", "avtal"), ("en", "Organisations", "agreement")],
 )
-async def test_in_three_languages(sign_in: SignIn, sender: Sender, language: str, told: str) -> None:
+async def test_in_three_languages(sign_in: SignIn, sender: Sender, language: str, told: str, agreement: str) -> None:
     me = await sign_in(MANAGER, language)
     assert f"<h1>{told}</h1>" in (await me.get(PLACE)).text
+    assert agreement not in (await me.get(f"{PLACE}/add")).text  # its days are its own
     for address in (
         f"{PLACE}/add",
         HERE,
