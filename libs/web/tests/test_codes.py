@@ -54,6 +54,14 @@ def test_options_follow_the_file_and_the_language() -> None:
     assert codes().options("route", "en", DAY) == [("ferry", "Ferry"), ("sledge", "Sledge")]
 
 
+def test_a_list_of_numbers_stays_one() -> None:
+    lists = Codes({"education": [Code.model_validate({**FERRY, "code": 0})]})
+    assert (lists.allows("education", 0, DAY), lists.allows("education", "0", DAY)) == (True, False)
+    assert (lists.label("education", 0, "en"), lists.label("education", 9, "en")) == ("Ferry", "9")
+    assert lists.options("education", "en", DAY) == [(0, "Ferry")]
+    assert lists.data(DAY)["education"][0]["code"] == 0
+
+
 def test_machines_get_all_languages_and_no_validity() -> None:
     assert codes(until="2026-12-31").data(DAY) == {"route": [FERRY, SLEDGE]}
 
@@ -96,6 +104,8 @@ def test_a_file_is_read_as_it_stands(package: Path) -> None:
         "route: [{code: ferry, fi: Lautta, sv: Färja, en: Ferry, until: later}]",
         "route: [{code: a, fi: A, sv: A, en: A}, {code: a, fi: B, sv: B, en: B}]",
         "route: [{code: a, fi: A, sv: A, en: A, from: 2026-01-02, until: 2026-01-01}]",
+        "route: [{code: no, fi: A, sv: A, en: A}]",
+        "route: [{code: '105', fi: A, sv: A, en: A}, {code: 205, fi: B, sv: B, en: B}]",
     ],
 )
 def test_a_file_that_does_not_hold_together_stops_the_start(package: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from polku_pathway.model.timeline import Act
 CATALOGUE = read_catalogue()
 KAINUU = CATALOGUE.of("kainuu", 1)
 TODAY = date(2026, 3, 2)
-RULES = Rules(KAINUU, CATALOGUE.codes, TODAY)
+RULES = Rules(KAINUU, CATALOGUE.codes.allows, TODAY)
 COORDINATOR = "0197aaaa-0000-7000-8000-000000000001"
 ACT = Act(COORDINATOR, datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
 BY_ITSELF = Act(None, datetime(2026, 3, 2, 7, 0, tzinfo=UTC))

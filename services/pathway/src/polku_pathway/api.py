@@ -129,7 +129,7 @@ async def definitions(who: Reader, desk: AtDesk) -> list[dict[str, Any]]:
 @router.get("/codes", dependencies=[Depends(staff("coordinator", "manager"))])
 async def codes(desk: AtDesk) -> dict[str, list[dict[str, Any]]]:
     """The code lists that commands may use today, with labels in three languages."""
-    return desk.catalogue.codes.as_data(desk.today)
+    return desk.catalogue.codes.data(desk.today)
 
 
 async def _carry_out(

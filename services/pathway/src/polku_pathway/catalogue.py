@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any
 
 import yaml
 
-from polku_pathway.model.codes import Code, CodeLists
 from polku_pathway.model.definition import Definition
+from polku_web.codes import Codes, read_codes
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class Catalogue:
     """definitions: by programme and version. Old versions stay for the pathways that were opened with them."""
 
     definitions: Mapping[tuple[str, int], Definition]
-    codes: CodeLists
+    codes: Codes
 
     def newest(self, programme: str) -> Definition | None:
         """What a pathway opened today goes by; None when the programme has no path here."""
@@ -38,16 +36,15 @@ class Catalogue:
         return found
 
 
-def read_catalogue(data: Traversable | None = None) -> Catalogue:
-    """Reads `programmes/*.yaml` and `codes.yaml` of a folder, by default this package's own.
+def read_catalogue() -> Catalogue:
+    """Reads `data/programmes/*.yaml` and `data/codes.yaml` of this package.
 
     Raises ValueError (pydantic's names the file's field) when a definition does not hold together.
     """
-    folder = data or files("polku_pathway") / "data"
-    codes = read_codes(folder / "codes.yaml")
+    codes, programmes = read_codes("polku_pathway"), files("polku_pathway") / "data" / "programmes"
     definitions: dict[tuple[str, int], Definition] = {}
-    for file in sorted((folder / "programmes").iterdir(), key=lambda found: found.name):
-        definition = Definition.model_validate(_yaml(file))
+    for file in sorted(programmes.iterdir(), key=lambda found: found.name):
+        definition = Definition.model_validate(yaml.safe_load(file.read_text("utf-8")))
         key = definition.programme, definition.version
         if key in definitions:
             raise ValueError(f"{file.name}: this version of {definition.programme} is there twice")
@@ -56,11 +53,7 @@ def read_catalogue(data: Traversable | None = None) -> Catalogue:
     return Catalogue(definitions, codes)
 
 
-def read_codes(file: Traversable) -> CodeLists:
-    return CodeLists({name: tuple(Code.model_validate(code) for code in codes) for name, codes in _yaml(file).items()})
-
-
-def _check_reasons(definition: Definition, codes: CodeLists) -> None:
+def _check_reasons(definition: Definition, codes: Codes) -> None:
     """Every closing reason in use leads to an end, or somebody could never be closed with it."""
     without = [
         code.code
@@ -69,7 +62,3 @@ def _check_reasons(definition: Definition, codes: CodeLists) -> None:
     ]
     if without:
         raise ValueError(f"{definition.programme}: closing reasons without an end: {without}")
-
-
-def _yaml(file: Traversable) -> Any:
-    return yaml.safe_load(file.read_text("utf-8"))

@@ -75,7 +75,7 @@ def detach_referral(pathways: Pathways) -> Handler:
             if not present.is_open or withdrawn.referral_id in present.detached:
                 return Outcome.DUPLICATE
             definition = pathways.catalogue.of(present.programme, present.definition)
-            rules = Rules(definition, pathways.catalogue.codes, local_day(pathways.effects.now()))
+            rules = Rules(definition, pathways.catalogue.codes.allows, local_day(pathways.effects.now()))
             try:
                 await pathways.save(present, *domain.detach_referral(present, withdrawn, rules, _reaction(pathways)))
             except LostRace:

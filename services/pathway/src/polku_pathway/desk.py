@@ -35,7 +35,7 @@ class Desk:
         return self.catalogue.of(pathway.programme, pathway.definition)
 
     def rules(self, pathway: Pathway) -> Rules:
-        return Rules(self.definition(pathway), self.catalogue.codes, self.today)
+        return Rules(self.definition(pathway), self.catalogue.codes.allows, self.today)
 
     async def find(self, who: Principal, pathway_id: str) -> tuple[Pathway, Scope]:
         """The pathway and the scope it was found under. Raises Problem 404: unknown or not the reader's."""

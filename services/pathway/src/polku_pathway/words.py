@@ -26,12 +26,12 @@ class Words:
 
     def code(self, name: str, code: object) -> str:
         """The label of a code; empty for none."""
-        return "" if code is None else self.desk.catalogue.codes.label(name, code, self.lang)
+        return self.desk.catalogue.codes.label(name, code, self.lang)
 
     def options(self, name: str, only: tuple[str, ...] | None = None) -> list[tuple[str | int, str]]:
         """What a choice offers today, in the list's order."""
-        usable = self.desk.catalogue.codes.usable(name, self.desk.today)
-        return [(code.code, code.label(self.lang)) for code in usable if only is None or code.code in only]
+        offered = self.desk.catalogue.codes.options(name, self.lang, self.desk.today)
+        return [(code, label) for code, label in offered if only is None or code in only]
 
     def stage(self, pathway: Pathway, code: object) -> str:
         """The label of a stage or an end of the pathway's definition."""

@@ -194,7 +194,7 @@ def amend(pathway: Pathway, entry: Entry, leaving: Exit | None, reason: str, rul
     if leaving is not None:
         stage = pathway.stage_before_end or pathway.stage
         wrong += [fault.inside("exit") for fault in exit_faults(leaving, entry.started_on, stage, rules)]
-    if not rules.codes.allows("correction_reason", reason, rules.today):
+    if not rules.allows("correction_reason", reason, rules.today):
         wrong.append(Wrong("reason", "unknown-code"))
     refuse_if(wrong)
     changes = (*differences("entry", pathway.entry, entry), *differences("exit", pathway.exit, leaving))
@@ -215,7 +215,7 @@ def reopen(pathway: Pathway, on: date, reason: str, rules: Rules, act: Act) -> D
     wrong = list(day_faults("on", on, rules))
     if on < pathway.closed_on:
         wrong.append(Wrong("on", "before-end"))
-    if not rules.codes.allows("reopening_reason", reason, rules.today):
+    if not rules.allows("reopening_reason", reason, rules.today):
         wrong.append(Wrong("reason", "unknown-code"))
     refuse_if(wrong)
     subject, back_to = _subject(pathway), pathway.stage_before_end

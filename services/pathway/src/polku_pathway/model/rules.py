@@ -1,13 +1,12 @@
 """What entry and exit data must fulfil. Each function lists everything that is wrong, not only the first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from polku_events.pathway import Entry, Exit
 from polku_events.refusals import Wrong
-from polku_pathway.model.codes import CodeLists
 from polku_pathway.model.definition import Definition
 
 RESULT_WINDOW = timedelta(days=28)
@@ -20,10 +19,10 @@ EARLIEST = date(1930, 1, 1)
 
 @dataclass(frozen=True)
 class Rules:
-    """What a decision is made by. today: the present day in Helsinki."""
+    """What a decision is made by. allows(list, code, day): whether the code is in use. today: in Helsinki."""
 
     definition: Definition
-    codes: CodeLists
+    allows: Callable[[str, object, date], bool]
     today: date
 
 
@@ -40,7 +39,7 @@ def entry_faults(entry: Entry, rules: Rules) -> Iterator[Wrong]:
     yield from day_faults("started_on", entry.started_on, rules)
     for field in ("employment_status", "education", "gender"):
         value = getattr(entry, field)
-        if value is not None and not rules.codes.allows(field, value, entry.started_on):
+        if value is not None and not rules.allows(field, value, entry.started_on):
             yield Wrong(field, "unknown-code")
     if entry.municipality is not None and not MUNICIPALITY.fullmatch(entry.municipality):
         yield Wrong("municipality", "unknown-code")
@@ -59,7 +58,7 @@ def exit_faults(leaving: Exit, started_on: date, stage: str, rules: Rules) -> It
     if leaving.ended_on < started_on:
         yield Wrong("ended_on", "before-start")
     status = leaving.employment_status
-    if status is not None and not rules.codes.allows("employment_status", status, leaving.ended_on):
+    if status is not None and not rules.allows("employment_status", status, leaving.ended_on):
         yield Wrong("employment_status", "unknown-code")
     if leaving.status_on is not None:
         if leaving.status_on > rules.today:
@@ -73,7 +72,7 @@ def exit_faults(leaving: Exit, started_on: date, stage: str, rules: Rules) -> It
 
 def reason_faults(reason: str, on: date, stage: str, rules: Rules) -> Iterator[Wrong]:
     """A closing reason is in use, and its end can be reached from the stage."""
-    if not rules.codes.allows("closing_reason", reason, on) or rules.definition.end_for(reason) is None:
+    if not rules.allows("closing_reason", reason, on) or rules.definition.end_for(reason) is None:
         yield Wrong("reason", "unknown-code")
     elif reason not in rules.definition.reasons_from(stage):
         yield Wrong("reason", "not-from-here")

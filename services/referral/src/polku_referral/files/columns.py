@@ -139,7 +139,7 @@ Labels = Mapping[str, Mapping[str, str]]
 def labels_of(codes: Codes, own: CodeMap | None) -> Labels:
     """What a cell may say instead of a code. own: the sender's codes, which stay what they are."""
     labels = {
-        name: {one.label(lang).casefold(): one.code for one in list_.values() for lang in LANGUAGES}
+        name: {one.label(lang).casefold(): code for code, one in list_.items() for lang in LANGUAGES}
         for name, list_ in codes.lists.items()
     }
     for name in CODED:
