@@ -184,6 +184,35 @@ async def test_only_the_own_organisation_sees_a_job(
     assert (await stands(sender, job))["state"] == "done"
 
 
+@pytest.mark.parametrize("away", ["client", "organisation"])
+async def test_for_who_is_shut_out_no_more_rows_are_taken_in(
+    sender: Sender, store: JobStore, worker: Callable[[], Jobs], app: FastAPI, clock: Clock, away: str
+) -> None:
+    """Whoever has stolen a key must not go on by what was sent with it."""
+    admin, desk = app.state.admin, app.state.desk
+    await begun(sender, [body(f"A-{n}") for n in range(8)])
+    jobs = worker()
+    await jobs.run()
+    if away == "client":
+        await admin.revoke(None, sender.client_id, None)
+    else:
+        await admin.open_organisation(None, TOWN, None, active=False)
+    await finished(jobs, store)
+    row = await app.state.database["jobs"].find_one({})
+    assert (row["state"], "key" in row, await count(desk)) == ("cancelled", False, CHUNK)
+
+    clock.advance(seconds=2)
+    if away == "client":
+        await admin.restore(None, sender.client_id, None)
+    else:
+        await admin.open_organisation(None, TOWN, None, active=True)
+    await sender.sign_on()
+    clock.advance(seconds=2)  # what this process knows of the client is as old
+    again = await begun(sender, [body(f"A-{n}") for n in range(8)])
+    await finished(jobs, store)
+    assert (await stands(sender, again))["counts"]["created"] == 8 - CHUNK
+
+
 async def test_a_wrong_cursor(sender: Sender) -> None:
     job = await begun(sender, [body("A-1")])
     answer = await sender.get(f"/jobs/{job['id']}/results?after=WyJ4Il0")

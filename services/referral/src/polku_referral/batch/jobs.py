@@ -11,6 +11,7 @@ from polku_referral.batch import batches
 from polku_referral.batch.job import Chunk, Job
 from polku_referral.batch.jobs_store import JobStore
 from polku_referral.desk import Desk
+from polku_referral.xroad.members import Members
 from polku_runtime.causes import Cause, because_of
 from polku_runtime.lease import Lease
 from polku_runtime.trouble import is_infrastructure, name_of
@@ -56,6 +57,10 @@ class Jobs:
             await self._work(present)
 
     async def _work(self, job: Job) -> None:
+        if not await self._may_go_on(job):
+            log.warning("a job of a sender that may not come in any more is cancelled")
+            await self.store.end(job, "cancelled")
+            return
         chunk = await self.store.next_chunk(job)
         if chunk is not None:
             await self._chunk(job, chunk)
@@ -66,6 +71,18 @@ class Jobs:
             await self.store.end(job, "done")
         else:
             await self.store.begin_writing(job)
+
+    async def _may_go_on(self, job: Job) -> bool:
+        """False when whose it is has been shut out since: what void tokens have begun is not done either."""
+        directory = self.desk.directory
+        owner = await directory.organisations.get(job.who.organisation_id or "")
+        if owner is None or not owner.active:
+            return False
+        client = await directory.client(job.who.id)
+        if client is not None:
+            return client.active and not client.suspended and client.tokens_valid_from <= job.created_at
+        member = await Members(directory.database, directory.effects).by_id(job.who.id)
+        return member is not None and member.active
 
     async def _chunk(self, job: Job, chunk: Chunk) -> None:
         rows = await batches.read(self.desk, job.who, await self.store.rows(job, chunk), job.id)
