@@ -78,7 +78,9 @@ async def test_a_job_says_why_in_the_readers_language(sender: Sender, store: Job
     answer = await sender.http.get(
         f"{API}/jobs/{job['id']}/results", headers={**sender.headers, "accept-language": "fi"}
     )
-    assert answer.json()["items"][0]["problem"]["errors"][0]["message"] == "Tämä tieto tarvitaan."
+    problem = answer.json()["items"][0]["problem"]
+    assert problem["errors"][0]["message"] == "Tämä tieto tarvitaan."
+    assert "detail" not in problem
 
 
 async def test_a_thousand_rows_are_answered_and_one_more_is_a_job(

@@ -48,10 +48,10 @@ class Texts:
 
     def say(self, lang: str, message: Message | str) -> str:
         """The text of `message` in `lang`; a plain string is a msgid without values."""
-        if isinstance(message, str):
-            return self.of(lang).gettext(message) if message else ""
-        text = self.of(lang).gettext(message.msgid)
-        return text % message.values if message.values else text
+        said = Message(message) if isinstance(message, str) else message
+        # Under no msgid a catalogue keeps its own head.
+        text = self.of(lang).gettext(said.msgid) if said.msgid else ""
+        return text % said.values if said.values else text
 
 
 @cache
