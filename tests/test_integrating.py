@@ -216,8 +216,11 @@ def by_asking(pages: str, by_python: str, by_command: str) -> None:
 
 
 def by_being_called(*said: str) -> None:
-    assert said[-1].splitlines()[-1] == "webhook.challenge 1 200" or "webhook.challenge 2 200" in said[-1]
-    assert "referral.received 1 204" in said[-1]
+    *_, by_curl, attempts = said
+    assert attempts.splitlines()[-1] == "webhook.challenge 1 200" or "webhook.challenge 2 200" in attempts
+    assert "referral.received 1 204" in attempts
+    _, rotated = values(by_curl)
+    assert rotated["verify_with"].startswith("whsec_")
 
 
 def receipts(*said: str) -> None:
