@@ -6,7 +6,8 @@ import json
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -140,3 +141,14 @@ async def receiving(**more: Any) -> AsyncIterator[Receiver]:
         for connection in receiver.open:
             connection.transport.abort()
         await asyncio.gather(*receiver.tasks, return_exceptions=True)
+
+
+def in_order(messages: Iterable[Message]) -> bool:
+    """True when no version of a referral was told for the first time before all lower ones were."""
+    told: Counter[str] = Counter()
+    for message in messages:
+        data = message.told["data"]
+        if data["version"] > told[data["referral_id"]] + 1:
+            return False
+        told[data["referral_id"]] = max(told[data["referral_id"]], data["version"])
+    return True

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,7 +20,7 @@ from polku_embedded.simulation import present_day
 from polku_embedded.world.colleague import Colleague
 from polku_embedded.world.sender import REFERRALS, Sender
 from tests.installation import Installation, body, together, until
-from tests.receiver import Message, Receiver, receiving
+from tests.receiver import Message, Receiver, in_order, receiving
 
 TODAY = present_day()
 API = "/referral/api/v1"
@@ -141,14 +140,3 @@ async def whole_feed(http: httpx.AsyncClient, headers: dict[str, str], ids: set[
         cursor = f"&after={page['next']}"
         if not page["more"]:
             return items if len(items) >= 3 * len(ids) else None
-
-
-def in_order(messages: list[Message]) -> bool:
-    """True when no version of a referral was told for the first time before all lower ones were."""
-    told: Counter[str] = Counter()
-    for message in messages:
-        data = message.told["data"]
-        if data["version"] > told[data["referral_id"]] + 1:
-            return False
-        told[data["referral_id"]] = max(told[data["referral_id"]], data["version"])
-    return True

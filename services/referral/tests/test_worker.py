@@ -1,7 +1,7 @@
 """The service on real Kafka and MongoDB: what is posted goes out once, what comes in is answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -15,15 +15,10 @@ from polku_referral.desk import Desk
 from polku_referral.settings import ReferralSettings
 from polku_runtime.effects import Effects
 from polku_runtime.publisher import KafkaPublisher
+from polku_runtime.testing.workers import until
 
 from .conftest import Sender, SignIn, event
 from .material import COORDINATOR, STAFF, leaks
-
-
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def heard(settings: ReferralSettings, wanted: Callable[[list[Event]], bool]) -> tuple[list[Event], list[Any]]:

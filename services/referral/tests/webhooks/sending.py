@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from tests.receiver import Message
 
 from polku_referral.desk import Desk
 from polku_referral.feed.consumer import feed_senders
@@ -18,6 +17,7 @@ from polku_referral.webhooks.posting import Poster
 from polku_runtime.lease import Lease
 from polku_runtime.metrics import Metrics
 from polku_runtime.testing import Clock
+from polku_runtime.testing.workers import until
 
 from ..conftest import Sender
 from ..feeding import carry, outbox
@@ -80,12 +80,6 @@ async def nothing_waits(delivery: Delivery) -> None:
     await until(nothing)
 
 
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
-        while not await true():
-            await asyncio.sleep(0.01)
-
-
 async def post(who: Sender, address: str, sent: Any = None, status: int = 200) -> dict[str, Any]:
     headers = {**who.headers, "content-type": "application/json"}
     answer = await who.http.post(f"/referral/api/v1{address}", json={} if sent is None else sent, headers=headers)
@@ -97,17 +91,6 @@ async def post(who: Sender, address: str, sent: Any = None, status: int = 200) -
 async def happens(desk: Desk, webhooks: Webhooks) -> None:
     """Brings the feed, and with it the deliveries, up to date."""
     await carry(feed_senders(webhooks.feed, webhooks.fan_out), await outbox(desk))
-
-
-def in_order(messages: list[Message]) -> bool:
-    """True when no referral's version is told before a lower one was."""
-    highest: dict[str, int] = {}
-    for message in messages:
-        data = message.told["data"]
-        if data["version"] > highest.get(data["referral_id"], 0) + 1:
-            return False
-        highest[data["referral_id"]] = max(data["version"], highest.get(data["referral_id"], 0))
-    return True
 
 
 async def attempts_of(sender: Sender, webhook_id: str) -> list[dict[str, Any]]:

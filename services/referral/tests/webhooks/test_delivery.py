@@ -5,13 +5,14 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.receiver import receiving
+from tests.receiver import in_order, receiving
 
 from polku_referral.desk import Desk
 from polku_referral.model.webhook import SCHEDULE_S
 from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.testing import Clock
+from polku_runtime.testing.workers import until
 
 from ..conftest import Sender
 from ..feeding import story
@@ -23,12 +24,10 @@ from .sending import (
     all_due,
     attempts_of,
     happens,
-    in_order,
     later,
     nothing_waits,
     post,
     sending,
-    until,
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from pymongo.asynchronous.client_session import AsyncClientSession
-from tests.receiver import receiving
+from tests.receiver import in_order, receiving
 
 from polku_events import Event
 from polku_referral.desk import Desk
@@ -24,7 +24,6 @@ from .sending import (
     all_due,
     attempts_of,
     happens,
-    in_order,
     later,
     post,
 )
