@@ -118,6 +118,8 @@ async def test_what_a_sender_may_not_say(sender: Sender, desk: Desk) -> None:
         issue = answer.json()["issue"][0]
         assert issue["expression"] == [place]
         assert (issue["code"] == "business-rule") == (code[0] == "refused"), changes
+        # A second answer is no field that is not known.
+        assert ("statusReason" in issue["details"]["text"]) == ("note" in changes), issue
     assert await said(desk) == ["polku.referral.received.v1"]
 
 

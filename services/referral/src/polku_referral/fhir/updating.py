@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from polku_referral.fhir import codes
 from polku_referral.fhir.codes import Own
-from polku_referral.fhir.message import Message, unknown
+from polku_referral.fhir.message import Message
 from polku_referral.fhir.models import faults
 from polku_referral.fhir.parts import Part
 from polku_referral.fhir.told import Told
@@ -27,6 +27,7 @@ _SENDERS = ("status", "statusReason", "businessStatus", "input", "note")
 _OF_THE_COPY = ("meta", "text", "language", "lastModified")
 _LABELS = ("display", "text")
 """In the language of whoever read the Task."""
+ONE_ANSWER = msg("One answer at a time, and none in a Task that takes the referral back: its reason is statusReason.")
 ONLY = msg("Of a Task its sender may set the status to cancelled, or answer a question.")
 
 
@@ -40,7 +41,7 @@ def wish_of(sent: Mapping[str, Any], own: Own, shown: ReferralOut, seen: int) ->
     told, task = Told(), Part(sent, "", Message().parts)
     wants_back, answers = _wants_back(task), _answers(task, own, shown, seen)
     if too_many := answers[0 if wants_back else 1 :]:
-        raise Problem(422, "invalid", errors=[unknown(place) for _, place in too_many])
+        raise Problem(422, "invalid", errors=[Error(place, "extra-forbidden", ONE_ANSWER) for _, place in too_many])
     if wants_back:
         _reason(task, own, told)
         return _judged(WithdrawIn, told), told
