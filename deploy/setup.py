@@ -61,7 +61,8 @@ def main() -> None:
     packages = [ROOT / "requirements" / "bootstrap.txt", ROOT / "requirements" / "dev.txt"]
     packages += [ROOT / folder / "pyproject.toml" for folder in DISTRIBUTIONS]
     once("packages", packages, install_packages, when=not (VENV / "bin" / "polku").exists())
-    incomplete = any(not (VENDOR / name).exists() for name in FRONT_END)
+    needed = [ROOT / "node_modules", *(VENDOR / name for name in FRONT_END)]
+    incomplete = not all(path.exists() for path in needed)
     once("front-end", [ROOT / "package-lock.json"], install_front_end, when=incomplete)
     catalogues = sorted(ROOT.glob("**/src/*/locale/*/LC_MESSAGES/*.po"))
     missing = any(not catalogue.with_suffix(".mo").exists() for catalogue in catalogues)

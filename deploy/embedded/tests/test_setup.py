@@ -130,3 +130,10 @@ def test_a_checkout_that_cannot_be_written_is_one_line(setup: ModuleType, tmp_pa
 )
 def test_causes_in_plain_words(setup: ModuleType, output: str, said: str) -> None:
     assert setup.cause(output).startswith(said)
+
+
+def test_the_lock_pins_by_content_and_names_no_registry() -> None:
+    """npm writes addresses into it unless it is told `--omit-lockfile-registry-resolved`."""
+    packages = json.loads((CHECKOUT / "package-lock.json").read_text("utf-8"))["packages"]
+    del packages[""]
+    assert {name for name, one in packages.items() if "resolved" in one or "integrity" not in one} == set()
