@@ -1,5 +1,7 @@
 """Who passes, who is sent to sign in, and which posts are not ours."""
 
+import time
+
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient, ConnectError, Response
@@ -74,6 +76,15 @@ async def test_a_token_that_nobody_can_judge_yet_is_not_the_callers_fault(
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
     assert "www-authenticate" not in answer.headers
     assert refused == []
+
+
+async def test_a_cookie_in_quotes_is_nothing_and_costs_nothing(web: AsyncClient) -> None:
+    """Taken out of its quotes this one costs Python half a minute, for whoever sends it and everybody else."""
+    began = time.monotonic()
+    slow = 'x="' + "\\\\" * 30_000 + '"'
+    answer = await web.get("/demo/", headers={"cookie": f"{slow}; who=coordinator; {slow}"})
+    assert answer.status_code == 200
+    assert time.monotonic() - began < 1
 
 
 async def test_a_machine_where_people_sign_in(web: AsyncClient) -> None:

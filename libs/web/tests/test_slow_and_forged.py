@@ -53,6 +53,15 @@ async def test_many_that_never_end_their_head_are_hung_up_on_and_others_are_answ
     assert time.monotonic() - began < 8
 
 
+@pytest.mark.parametrize("part", ["X: ", "X: a\r\n" * 12])
+async def test_a_head_that_only_grows_is_refused(port: int, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 30.0)
+    answer = await said(port, f"GET /demo/health/live HTTP/1.1\r\nHost: polku\r\n{part}" + "a" * 70_000)
+    assert answer.startswith("HTTP/1.1 400 ")
+    whole = f"GET /demo/health/live HTTP/1.1\r\nHost: polku\r\nConnection: close\r\nX: {'a' * 30_000}\r\n\r\n"
+    assert (await said(port, whole)).startswith("HTTP/1.1 200 ")
+
+
 async def test_a_second_request_has_its_time_too(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /demo/health/live HTTP/1.1\r\nHost: polku\r\n\r\n")
