@@ -173,7 +173,9 @@ async def test_searches_that_mean_nothing(sender: Sender) -> None:
     for query, name, code in (
         ("_lastUpdatd=gt2026-01-01", "_lastUpdatd", "unknown-parameter"),
         ("owner=x", "owner", "unknown-parameter"),
-        ("status:not=accepted", "…", "unknown-parameter"),
+        ("status:not=accepted", "status:not", "unknown-parameter"),
+        ("requester:Organization.name=x", "requester:Organization.name", "unknown-parameter"),
+        ("010594Y9032:not=x", "…:not", "unknown-parameter"),
         ("_lastUpdated=yesterday", "_lastUpdated", "not-valid"),
         ("_lastUpdated=gt2026-02-30", "_lastUpdated", "not-valid"),
         ("_lastUpdated=gt2026-01-01T08:00:00", "_lastUpdated", "not-valid"),
