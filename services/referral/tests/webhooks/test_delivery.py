@@ -5,10 +5,11 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.receiver import in_order, receiving
+import pytest
+from tests.receiver import Behaviour, Message, in_order, receiving
 
 from polku_referral.desk import Desk
-from polku_referral.model.webhook import SCHEDULE_S
+from polku_referral.model.webhook import SCHEDULE_S, Webhook
 from polku_referral.webhooks.delivery import Delivery
 from polku_referral.webhooks.endpoints import Webhooks
 from polku_runtime.testing import Clock
@@ -147,13 +148,34 @@ async def test_retry_after_is_honoured(
 
 
 async def test_a_receiver_that_asks_to_be_left_alone_is(
-    desk: Desk, webhooks: Webhooks, delivery: Delivery, sender: Sender, register: Register, clock: Clock
+    desk: Desk,
+    webhooks: Webhooks,
+    delivery: Delivery,
+    sender: Sender,
+    register: Register,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`Retry-After` beside 503 is about the receiver, so nobody knocks for each of the others that wait."""
+    """`Retry-After` beside 503 is about the receiver, so nobody knocks for each of the others that wait.
+
+    Not even when the lane was looking for more just when the answers came, and MongoDB was slow.
+    """
+    honest = delivery.ready
+
+    async def slow(webhook_id: str) -> Webhook | None:
+        found = await honest(webhook_id)
+        await asyncio.sleep(0.1)
+        return found
+
+    def behave(_: Message) -> Behaviour:
+        delivery.lanes[webhook["id"]].set()
+        return 503, {"retry-after": "600"}
+
     async with receiving() as receiver:
         webhook = await register(receiver)
         receiver.seen.clear()
-        receiver.behave = lambda _: (503, {"retry-after": "600"})
+        receiver.behave = behave
+        monkeypatch.setattr(delivery, "ready", slow)
         for number in range(12):
             await sender.sent(f"Q-{number}")
 
@@ -162,15 +184,12 @@ async def test_a_receiver_that_asks_to_be_left_alone_is(
 
         await happens(desk, webhooks)
         async with sending(delivery):
-            await receiver.until(lambda: len(receiver.seen) >= 1)
             await until(left_alone)
-            knocked = len(receiver.seen)
-            assert knocked <= 4, "what was in hand already"
             clock.advance(seconds=595)
             await sender.sent("Q-late")
             await happens(desk, webhooks)  # wakes the lane
             await asyncio.sleep(0.3)
-            assert len(receiver.seen) == knocked
+            assert 1 <= len(receiver.seen) <= 4, "what was in hand already"
             receiver.behave = lambda _: 204
             await post(sender, f"{WEBHOOKS}/{webhook['id']}/replay", {"since": "2026-01-01T00:00:00Z"}, 202)
             await receiver.until(lambda: len(receiver.taken) == 13)  # its owner asks for it now

@@ -115,11 +115,12 @@ class Delivery:
             async with asyncio.TaskGroup() as sends:
                 while True:
                     woken.clear()
+                    free = AT_ONCE - len(busy)  # counted before: what ends meanwhile may ask to be left alone
                     webhook = await self.ready(webhook_id)
                     if webhook is None:
                         return
                     quiet = self._quiet(webhook)
-                    if not quiet and (free := AT_ONCE - len(busy)):
+                    if free and not quiet:
                         for delivery in await self.deliveries.due(webhook_id, sorted(busy), free):
                             busy.add(delivery["order"])
                             sends.create_task(self._send(webhook, delivery, busy, woken))
