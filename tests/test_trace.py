@@ -234,3 +234,17 @@ def test_a_span_says_of_an_error_its_class_alone(spans: InMemorySpanExporter) ->
     [span] = spans.get_finished_spans()
     assert span.status.description == "ValueError"
     assert span.events == ()
+
+
+def test_of_a_callers_trace_only_the_ids_are_taken(
+    spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rest would be a stranger's text in our log and in our spans."""
+    headers = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    for state in ("name=Aino", "Aino  Keksitty"):
+        with telemetry.request("referral", "POST", "/", {**headers, "tracestate": state}):
+            pass
+    assert caplog.text == ""
+    for span in spans.get_finished_spans():
+        assert f"{span.context.trace_id:x}" == "a" * 32
+        assert not span.context.trace_state

@@ -51,6 +51,19 @@ async def test_the_rights_are_those_of_the_pages(sign_in: SignIn, sender: Sender
     assert (await sender.http.get(PLACE, headers=sender.headers)).status_code == 403  # a machine is nobody here
 
 
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", "a\u202eb"])
+async def test_a_name_reads_as_it_is_written(keeper: Keeper, name: str) -> None:
+    """Also in a terminal, which does what it is told by an escape."""
+    good = {"code": "sotkamo", "name": "Sotkamo"}
+    for address, sent in (
+        (PLACE, {**good, "name": name}),
+        (PLACE, {**good, "aliases": [name]}),
+        (f"{HERE}/clients", {"scopes": ["referrals:read"], "name": name}),
+    ):
+        answer = await keeper.call("POST", address, sent)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), sent
+
+
 async def test_an_organisation_from_its_beginning_to_its_end(keeper: Keeper) -> None:
     said = {"code": "sotkamo", "name": "Sotkamo", "kind": "other", "business_id": "20774740"}
     made = await keeper.call("POST", PLACE, said)

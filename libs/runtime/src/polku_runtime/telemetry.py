@@ -47,9 +47,13 @@ def is_tracing() -> bool:
 
 @contextmanager
 def request(service: str, method: str, route: str, headers: dict[str, str]) -> Iterator[trace.Span]:
-    """The server span of one HTTP request. `route` is the template, never the path: a path has ids."""
+    """The server span of one HTTP request. `route` is the template, never the path: a path has ids.
+
+    Of what the caller says of its own trace only the ids are taken: `tracestate` is a stranger's text, and the
+    library writes one that it cannot read into the log.
+    """
     attributes = {"http.request.method": method, "http.route": route, "polku.service": service}
-    with _span(f"{method} {route}", SpanKind.SERVER, attributes, _PROPAGATOR.extract(headers)) as span:
+    with _span(f"{method} {route}", SpanKind.SERVER, attributes, _context(headers.get("traceparent"))) as span:
         yield span
 
 

@@ -33,12 +33,8 @@ def formed(pattern: str, code: str, otherwise: Message) -> BeforeValidator:
 Day = Annotated[date, BeforeValidator(_only_iso)]
 # No control characters, and none that turn the direction of what follows: a name must read as it is written.
 _TURNING = r"\u202A-\u202E\u2066-\u2069"
-Text = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^[^\u0000-\u001F\u007F-\u009F{_TURNING}]*$"
-    ),
-]
+PLAIN = rf"^[^\u0000-\u001F\u007F-\u009F{_TURNING}]*$"
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PLAIN)]
 LongText = Annotated[
     str,
     StringConstraints(max_length=4000, pattern=rf"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F{_TURNING}]*$"),

@@ -5,13 +5,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polku_referral.fields import no_defaults
+from polku_referral.fields import PLAIN, Text, no_defaults
 from polku_referral.model.directory import KINDS
 from polku_referral.model.telling import RETURNS
 
 Code = Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Codes = Annotated[list[Code], Field(max_length=50)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Text
 Kind = Annotated[str, Field(max_length=40, description=", ".join(KINDS))]
 Scope = Literal["referrals:write", "referrals:read", "figures:read"]
 MemberScope = Literal["referrals:write", "referrals:read"]
@@ -62,7 +62,7 @@ class AgreementEnd(Wire):
 class ClientIn(Wire):
     """Without a key and without a JWKS address a key pair is made; its private half is in the answer, once."""
 
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=200, pattern=PLAIN)] = ""
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
     public_key: Key | None = None
     jwks_uri: Annotated[str | None, Field(max_length=2000, description="Where the client publishes its keys")] = None
