@@ -97,6 +97,8 @@ async def test_a_row_that_is_too_large_is_that_rows_problem(sender: Sender, send
         (b"", "application/json", 400, "malformed"),
         (b"\n\n", LINES, 422, "invalid"),
         (b'{"external_id": "A-1"}', "application/json", 422, "invalid"),
+        (b'{"items": [\n{"external_id": "A-1"},\n{}]}', "application/json", 422, "invalid"),
+        (b'{"external_id": "A-1"}\r\n{"external_id": "A-2"}', "application/json", 415, "unsupported-media-type"),
         (b'[{"external_id": "A-1"}', "application/json", 400, "malformed"),
         (b'[{"external_id": "A-1"},]', "application/json", 400, "malformed"),
         (b"[\xff]", "application/json", 400, "malformed"),

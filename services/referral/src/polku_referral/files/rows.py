@@ -18,6 +18,8 @@ from polku_web.strict_json import not_json, not_utf8, too_deep
 BOM = b"\xef\xbb\xbf"
 _ARRAY = re.compile(rb"\[\s*(\{|$)")
 """The first line of an array of objects, written on one line or over several."""
+_LINES = re.compile(r"\{[^\n]*\}[ \t\r]*\n\s*\{")
+"""Two objects on lines of their own, with no array around them."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -95,7 +97,10 @@ _NEXT: Mapping[tuple[Expected, str], Expected] = {
 
 @dataclass
 class Elements:
-    """A JSON array. It can be cut only where its elements are JSON: one that is not spoils the batch."""
+    """A JSON array. It can be cut only where its elements are JSON: one that is not spoils the batch.
+
+    Lines of objects came under the wrong name.
+    """
 
     _text: str = ""
     _number: int = 0
@@ -113,6 +118,8 @@ class Elements:
             raise not_utf8() from None
         place = 0
         while sign := self._text[(place := _after_space(self._text, place)) : place + 1]:
+            if (self._expects, sign) == ("array", "{") and not is_last and len(self._text) < MAX_BYTES:
+                break  # no array, whatever comes; what does come tells which kind of none
             if self._expects in ("first", "element") and sign != "]":
                 end = self._end(place)
                 if end is None:
@@ -121,7 +128,7 @@ class Elements:
                 yield Row(self._number, self._text[place:end].encode()[: MAX_BYTES + 1])
                 place, self._expects = end, "next"
             else:
-                self._take(sign)
+                self._take(sign, place)
                 place += 1
         self._text = self._text[place:]
         if is_last and self._expects != "nothing":
@@ -129,9 +136,12 @@ class Elements:
         if len(self._text) > 2 * MAX_BYTES:
             raise Problem(413, "too-large", msg("One element is larger than %(limit)s kB.", limit=MAX_BYTES // 1024))
 
-    def _take(self, sign: str) -> None:
+    def _take(self, sign: str, place: int) -> None:
         """One of the array's own signs. Raises Problem for any other."""
         if self._expects == "array" and sign != "[":
+            if _LINES.match(self._text, place):
+                looks = msg("This looks like one object per line: send it as %(type)s.", type="application/x-ndjson")
+                raise Problem(415, "unsupported-media-type", looks)
             raise from_validation([{"type": "list_type", "loc": ("body",)}])
         found = _NEXT.get((self._expects, sign))
         if found is None:
