@@ -115,7 +115,7 @@ POISON: dict[str, tuple[Write, str]] = {
 
 @pytest.mark.parametrize("name", POISON)
 async def test_a_poison_record_is_parked_with_its_reason_and_the_others_go_on(
-    name: str, kafka_settings: Settings, effects: Effects, mongo_client: Client
+    name: str, kafka_settings: Settings, effects: Effects, mongo_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison, reason = POISON[name]
     sink = Sink()
@@ -127,6 +127,9 @@ async def test_a_poison_record_is_parked_with_its_reason_and_the_others_go_on(
     letters = DeadLetters(kafka_settings, "indicators", database(mongo_client, kafka_settings, "indicators"), effects)
     [letter] = await letters.list()
     assert letter.reason == reason
+    (line,) = [vars(record) for record in caplog.records if record.msg == "dead letter"]
+    assert f"{line['topic']} {line['partition']} {line['offset']}" == letter.origin
+    assert (line["service"], line["reason"]) == ("indicators", reason)
     shown = await letters.show(letter.id)
     assert shown is not None
     assert (shown[1].key, shown[1].value) == poison[:2]

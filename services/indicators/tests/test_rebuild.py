@@ -179,6 +179,7 @@ async def test_a_record_that_nobody_can_read_is_left_out_by_both(store, settings
     outcome = await rebuild(store, settings, rules, effects)
     assert outcome.equal
     assert outcome.unreadable == 1
+    assert "see: polku dead-letters list indicators" in cli.in_words(outcome)
     assert outcome.records == len(records) + len(more) + 3
 
 

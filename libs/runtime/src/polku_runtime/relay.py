@@ -72,7 +72,8 @@ class Relay:
                     log.exception("relay round failed")
                 self.failures += 1
                 self.metrics.relay_errors.labels(self.service).inc()
-                log.warning("relay will repeat", extra={"error": name_of(error), "attempt": self.failures})
+                said = {"service": self.service, "error": name_of(error), "attempt": self.failures}
+                log.warning("relay will repeat", extra=said)
                 await self.publisher.reset()
                 pause = min(BACKOFF_S * 2 ** min(self.failures, 8), BACKOFF_MAX_S)
                 await asyncio.sleep(pause * self.effects.random.uniform(0.5, 1.0))

@@ -207,7 +207,8 @@ class Runner:
         for record, reason in dead:
             headers = dead_letters.to_headers(record, reason, self.group, now)
             await self._producer.send_and_wait(topic, value=record.value, key=record.key, headers=headers)
-            log.error("dead letter", extra={"topic": record.topic, "offset": record.offset, "reason": reason.reason})
+            place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            log.error("dead letter", extra={"service": self.service, **place, "reason": reason.reason})
 
     async def _commit(self, batch: Sequence[Record]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}

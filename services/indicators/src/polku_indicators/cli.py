@@ -75,7 +75,7 @@ def in_words(outcome: Outcome) -> str:
         else "Different: the live figures are not what the events say.",
     ]
     if outcome.unreadable:
-        lines.append(f"{outcome.unreadable} records could not be read; see: polku dead-letters list")
+        lines.append(f"{outcome.unreadable} records could not be read; see: polku dead-letters list indicators")
     if outcome.swapped_to is not None:
         lines.append(f"View {outcome.swapped_to} is live now, {outcome.caught_up} newer events taken along.")
     elif not outcome.equal:
