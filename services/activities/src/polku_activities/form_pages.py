@@ -1,6 +1,7 @@
 """The forms of sessions: carried out, or shown again with what is wrong and all that was typed."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -17,6 +18,9 @@ from polku_activities.pages import LIST, plan_page, session_page
 from polku_events.refusals import Refused
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
+
+Wish = TypeVar("Wish")
+"""What a form asks for, as the desk takes it."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,41 +39,25 @@ async def plan(request: Request, who: Reader, desk: AtDesk) -> Response:
 @router.post(f"{LIST}/{{session_id}}/change")
 async def change(request: Request, who: Reader, desk: AtDesk, session_id: str) -> Response:
     """Another time, place or people."""
-
-    async def work(sent: Sent) -> Session:
-        return await desk.change(who, session_id, sent.version, forms.change(sent))
-
-    return await _carry_out(request, desk, who, session_id, "change", work)
+    return await _carry_out(request, desk, who, session_id, "change", forms.change, desk.change)
 
 
 @router.post(f"{LIST}/{{session_id}}/hold")
 async def hold(request: Request, who: Reader, desk: AtDesk, session_id: str) -> Response:
     """The whole attendance in one form."""
-
-    async def work(sent: Sent) -> Session:
-        return await desk.hold(who, session_id, sent.version, forms.hold(sent))
-
-    return await _carry_out(request, desk, who, session_id, "hold", work)
+    return await _carry_out(request, desk, who, session_id, "hold", forms.hold, desk.hold)
 
 
 @router.post(f"{LIST}/{{session_id}}/correct")
 async def correct(request: Request, who: Reader, desk: AtDesk, session_id: str) -> Response:
     """One person's attendance."""
-
-    async def work(sent: Sent) -> Session:
-        return await desk.correct(who, session_id, sent.version, forms.correct(sent))
-
-    return await _carry_out(request, desk, who, session_id, "correct", work)
+    return await _carry_out(request, desk, who, session_id, "correct", forms.correct, desk.correct)
 
 
 @router.post(f"{LIST}/{{session_id}}/cancel")
 async def cancel(request: Request, who: Reader, desk: AtDesk, session_id: str) -> Response:
     """With a reason."""
-
-    async def work(sent: Sent) -> Session:
-        return await desk.cancel(who, session_id, sent.version, forms.cancel(sent))
-
-    return await _carry_out(request, desk, who, session_id, "cancel", work)
+    return await _carry_out(request, desk, who, session_id, "cancel", forms.cancel, desk.cancel)
 
 
 async def _carry_out(
@@ -78,12 +66,13 @@ async def _carry_out(
     who: Principal,
     session_id: str,
     form: str,
-    work: Callable[[Sent], Awaitable[Session]],
+    read: Callable[[Sent], Wish],
+    command: Callable[[Principal, str, int, Wish], Awaitable[Session]],
 ) -> Response:
     """303 to the session; 422 with what is wrong beside the fields; 409 when the session has moved on meanwhile."""
     sent = await forms.sent(request)
     try:
-        await work(sent)
+        await command(who, session_id, sent.version, read(sent))
     except LostRace:
         attempt = Attempt(sent, form, overtaken=True)
     except ValidationError as error:
