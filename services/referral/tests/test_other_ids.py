@@ -63,6 +63,8 @@ async def test_other_ids_are_unknown_everywhere(
             address = path.format(**{**ids, **CHOSEN})
             answer = await asked(county, method, address, example)
             assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), (method, address, answer.text)
+    tried = await app.state.database["audit"].distinct("about", {"action": "denied", "by": county.client_id})
+    assert set(tried) == {*made.values(), "-"}, "the trail tells of each try, and never what somebody typed"
 
 
 async def test_the_owner_finds_what_is_unknown_to_others(app: FastAPI, theirs: tuple[Sender, dict[str, str]]) -> None:

@@ -132,6 +132,14 @@ class Audit:
         return wrong
 
 
+def denied(asked: str) -> Look:
+    """The row of a try at what is unknown, or not for whoever tried.
+
+    What was asked for may be anything that somebody typed; only what could be an id is kept.
+    """
+    return Look(None, "denied", about=as_id(asked))
+
+
 def as_id(text: str) -> str:
     """The text if it could be one of our ids, else `-`: what somebody typed there might be a person's data."""
     return text if ID.fullmatch(text) else "-"

@@ -15,7 +15,7 @@ from bson import Binary
 from polku_events.refusals import Refused
 from polku_referral import views
 from polku_referral.admin.agreements import Agreements
-from polku_referral.audit import Audit, Look, as_id
+from polku_referral.audit import Audit, Look, denied
 from polku_referral.checks import checked
 from polku_referral.code_maps import CodeMaps
 from polku_referral.directory import Directory
@@ -111,8 +111,7 @@ class Desk:
         """
         found = await self.repository.get(referral_id, scope_of(who) if scope is None else scope)
         if found is None:
-            # What was asked for may be anything that somebody typed; only what could be an id is kept.
-            await self.audit.write(who, [Look(None, "denied", about=as_id(referral_id))])
+            await self.audit.write(who, [denied(referral_id)])
             raise Problem(404, "not-found")
         return found
 

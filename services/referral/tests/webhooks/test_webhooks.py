@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from tests.receiver import receiving
 
 from polku_referral.desk import Desk
@@ -93,6 +94,15 @@ async def test_another_organisations_webhook_is_unknown(
     assert gone.status_code == 404
     await post(reader, WEBHOOKS, {"url": SOMEWHERE}, 403)
     assert (await sender.get(address)).json()["state"] == "unverified"
+
+
+async def test_who_changed_where_events_go_is_in_the_trail(app: FastAPI, sender: Sender) -> None:
+    told = await post(sender, WEBHOOKS, {"url": "https://asiat.example.fi/polku"}, 201)
+    address = f"{WEBHOOKS}/{told['id']}"
+    await post(sender, f"{address}/rotate", None, 200)
+    assert (await sender.http.delete(f"/referral/api/v1{address}", headers=sender.headers)).status_code == 204
+    rows = await app.state.database["audit"].find({"about": told["id"], "by": sender.client_id}).to_list()
+    assert {row["action"] for row in rows} == {"webhook-added", "webhook-rotated", "webhook-removed"}
 
 
 async def test_trials_are_apart(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import Request
 
 from polku_referral.api.referrals import BASE, AtDesk, Sender
+from polku_referral.audit import denied
 from polku_referral.batch import batches
 from polku_referral.batch.job import Job, Wish
 from polku_referral.batch.jobs_store import JobStore
@@ -210,15 +211,15 @@ def batch_response(
 @router.get("/jobs/{job_id}", response_model_exclude_none=True)
 async def one_job(response: Response, who: Follower, desk: AtDesk, jobs: AtJobs, job_id: str) -> JobOut:
     """Where a job stands: what is done of it, and when the rest will be."""
-    return await _shown(response, desk, jobs, await job_of(jobs, who, job_id))
+    return await _shown(response, desk, jobs, await job_of(desk, jobs, who, job_id))
 
 
 @router.delete("/jobs/{job_id}", response_model_exclude_none=True)
 async def cancel_job(response: Response, who: Sender, desk: AtDesk, jobs: AtJobs, job_id: str) -> JobOut:
     """Cancels what is not done yet. Rows that are done stay done; a job that has ended stays as it is."""
-    await job_of(jobs, who, job_id)
+    await job_of(desk, jobs, who, job_id)
     await jobs.cancel(job_id, who)
-    return await _shown(response, desk, jobs, await job_of(jobs, who, job_id))
+    return await _shown(response, desk, jobs, await job_of(desk, jobs, who, job_id))
 
 
 @router.get("/jobs/{job_id}/results", response_model=ResultsOut, response_model_exclude_none=False)
@@ -231,7 +232,7 @@ async def job_results(
     part: Annotated[Window, Depends(window)],
 ) -> Response:
     """One result per row, in order, as far as the job has come, with the receipts of those that are in."""
-    job = await job_of(jobs, who, job_id)
+    job = await job_of(desk, jobs, who, job_id)
     found = [] if job.is_checking else await jobs.results(job, _place(part), part.fetch)
     shown = found[: part.limit]
     more = shown and (len(found) > part.limit or not job.is_tidy)
@@ -245,10 +246,11 @@ async def job_results(
     return response
 
 
-async def job_of(jobs: JobStore, who: Principal, job_id: str) -> Job:
+async def job_of(desk: Desk, jobs: JobStore, who: Principal, job_id: str) -> Job:
     """Raises Problem 404, also for another organisation's."""
     job = await jobs.get(job_id, who)
     if job is None:
+        await desk.audit.write(who, [denied(job_id)])
         raise Problem(404, "not-found")
     return job
 

@@ -23,6 +23,7 @@ from polku_referral.batch.batches import Outcome, Status
 from polku_referral.batch.job import Wish
 from polku_referral.batch.jobs_store import JobStore
 from polku_referral.batch.wire import problem_out
+from polku_referral.desk import Desk
 from polku_referral.files.apart import Workbooks
 from polku_referral.files.columns import Labels, Layout, columns, is_known, labels_of, layout, rows_of
 from polku_referral.files.comma import read_csv, write_csv
@@ -83,7 +84,7 @@ async def import_file(
     table = await _read(request, raw)
     digest = desk.intake.keeper.master.content(raw)
     if job is not None:
-        outcomes = await _outcomes(jobs, who, job, digest)
+        outcomes = await _outcomes(desk, jobs, who, job, digest)
         of_job = _copy_kind(request, table, "copy") or table.kind
         return await asyncio.to_thread(_copy, request, table, outcomes, of_job)
     found = layout(table.headings)
@@ -111,9 +112,9 @@ async def template(request: Request, who: Reader) -> Response:
     return _file(write_csv([headings], "utf-8-sig", ";"), "csv", "utf-8-sig")
 
 
-async def _outcomes(jobs: JobStore, who: Principal, job_id: str, digest: str) -> list[Outcome]:
+async def _outcomes(desk: Desk, jobs: JobStore, who: Principal, job_id: str, digest: str) -> list[Outcome]:
     """As far as the job has come. Raises Problem 404, and 422 for another file than the job's."""
-    job = await job_of(jobs, who, job_id)
+    job = await job_of(desk, jobs, who, job_id)
     if job.wish.file != digest:
         raise Problem(422, "invalid", errors=[Error("/job", "other-file", msg("The job is of another file."))])
     return [] if job.is_checking else [one for _, one in await jobs.results(job, (0, 0), MOST)]

@@ -9,6 +9,9 @@ from pymongo import DESCENDING
 from starlette.requests import Request
 
 from polku_events.refusals import Refused
+from polku_referral.api.referrals import AtDesk
+from polku_referral.audit import Look, denied
+from polku_referral.desk import Desk
 from polku_referral.feed.api import place_of
 from polku_referral.model.telling import channel_of
 from polku_referral.model.webhook import Webhook
@@ -37,16 +40,22 @@ def webhooks_of(request: Request) -> Webhooks:
 AtWebhooks = Annotated[Webhooks, Depends(webhooks_of)]
 
 
-async def owned(who: Owner, webhooks: AtWebhooks, webhook_id: str) -> Webhook:
-    """Another's webhook is as unknown as none."""
-    return await webhooks.find({"channel": _channel(who)}, webhook_id)
+async def owned(who: Owner, desk: AtDesk, webhooks: AtWebhooks, webhook_id: str) -> Webhook:
+    """Another's webhook is as unknown as none. Raises Problem 404."""
+    found = await webhooks.store.get(webhook_id, {"channel": _channel(who)})
+    if found is None:
+        await desk.audit.write(who, [denied(webhook_id)])
+        raise Problem(404, "not-found")
+    return found
 
 
 Owned = Annotated[Webhook, Depends(owned)]
 
 
 @router.post("", status_code=201)
-async def register(response: Response, who: Owner, webhooks: AtWebhooks, body: wire.WebhookIn) -> wire.NewWebhookOut:
+async def register(
+    response: Response, who: Owner, desk: AtDesk, webhooks: AtWebhooks, body: wire.WebhookIn
+) -> wire.NewWebhookOut:
     """Registers an address and sends it a challenge: a signed `webhook.challenge` with `data.challenge`.
 
     The address answers 2xx with the challenge as its whole body, as text or as `{"challenge": …}`. It is called a few
@@ -54,6 +63,7 @@ async def register(response: Response, who: Owner, webhooks: AtWebhooks, body: w
     """
     with _refusals():
         made, verify_with = await webhooks.register(_channel(who), body.url, body.events, body.scheme)
+    await _written(desk, who, "webhook-added", made)
     response.headers["location"] = f"{BASE}/{made.id}"
     return wire.NewWebhookOut(**wire.webhook(made).model_dump(), verify_with=verify_with)
 
@@ -72,8 +82,9 @@ async def one_webhook(webhook: Owned) -> wire.WebhookOut:
 
 
 @router.delete("/{webhook_id}", status_code=204)
-async def remove(webhook: Owned, webhooks: AtWebhooks) -> None:
+async def remove(who: Owner, desk: AtDesk, webhook: Owned, webhooks: AtWebhooks) -> None:
     """Nothing more is sent to it, and its secrets are deleted. The feed stays."""
+    await _written(desk, who, "webhook-removed", webhook)
     await webhooks.remove(webhook)
 
 
@@ -86,18 +97,20 @@ async def verify(webhook: Owned, webhooks: AtWebhooks) -> wire.WebhookOut:
 
 
 @router.post("/{webhook_id}/rotate")
-async def rotate(webhook: Owned, webhooks: AtWebhooks) -> wire.RotatedOut:
+async def rotate(who: Owner, desk: AtDesk, webhook: Owned, webhooks: AtWebhooks) -> wire.RotatedOut:
     """A new secret or key. Both sign every message for 24 hours, so nothing is lost while the receiver is changed."""
+    await _written(desk, who, "webhook-rotated", webhook)
     verify_with, until = await webhooks.rotate(webhook)
     return wire.RotatedOut(verify_with=verify_with, both_until=until)
 
 
 @router.post("/{webhook_id}/enable")
-async def enable(who: Owner, webhook: Owned, webhooks: AtWebhooks) -> wire.WebhookOut:
+async def enable(who: Owner, desk: AtDesk, webhook: Owned, webhooks: AtWebhooks) -> wire.WebhookOut:
     """Sends again to an address that was disabled, from where it stopped."""
+    await _written(desk, who, "webhook-enabled", webhook)
     with _refusals():
         await webhooks.enable(webhook)
-    return wire.webhook(await owned(who, webhooks, webhook.id))
+    return wire.webhook(await owned(who, desk, webhooks, webhook.id))
 
 
 @router.post("/{webhook_id}/replay", status_code=202)
@@ -150,6 +163,11 @@ async def attempts(
     found = page(rows, part, lambda row: (row["_id"],))
     link(request, response, found.next)
     return wire.AttemptList(items=[wire.attempt(row) for row in found.items], next=found.next)
+
+
+async def _written(desk: Desk, who: Principal, action: str, webhook: Webhook) -> None:
+    """Where an organisation's events go must be found again when one of its keys was stolen."""
+    await desk.audit.write(who, [Look(None, action, about=webhook.id)])
 
 
 def _channel(who: Principal) -> str:
