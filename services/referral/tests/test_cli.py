@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
 from polku_referral.audit import Look
+from polku_referral.cli.common import packed
 from polku_referral.door.oauth import TOKEN
 from polku_runtime.testing import Clock
 
@@ -113,6 +114,18 @@ async def test_without_json_it_reads_well(polku: Polku) -> None:
     lines = dict(line.split(": ", 1) for line in said.stdout.splitlines())
     assert lines["login"] == "oskari@example.fi"
     assert lines["link"].startswith(f"{ORIGIN}/referral/link/")
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (1000, ["id=1  scopes=[a, b]  used=null"]),
+        (20, ["id=1  scopes=[a, b]", "  used=null"]),
+        (5, ["id=1", "  scopes=[a, b]", "  used=null"]),
+    ],
+)
+def test_a_row_fits_the_terminal_and_no_value_is_broken(width: int, lines: list[str]) -> None:
+    assert packed(["id=1", "scopes=[a, b]", "used=null"], width).split("\n") == lines
 
 
 async def test_an_organisation_with_agreements(polku: Polku, app: FastAPI) -> None:

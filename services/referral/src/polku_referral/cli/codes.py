@@ -32,7 +32,8 @@ def codes(
     """Show what an organisation's own codes stand for, or replace it by a YAML file. Referrals that wait with codes
     that nobody knew are repaired when the new map knows them.
 
-    The file: `unknown: refuse` or `keep`, and under `route`, `service` and `municipality` own code: Polku's code.
+    The file: `unknown: refuse` or `keep`, and under `route`, `service`, `municipality`, `decline_reason` and `outcome`
+    own code: Polku's code.
     """
     wanted = None if file is None else _read(file)
 

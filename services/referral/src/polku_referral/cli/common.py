@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +29,7 @@ from polku_web.problems import Problem
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 T = TypeVar("T")
+GAP = "  "
 
 
 def run(work: Callable[[Directory, Settings], Awaitable[T]]) -> T:
@@ -116,12 +119,24 @@ def say(said: dict[str, Any], as_json: bool) -> None:
 
 
 def say_all(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """As JSON one list, else one line per row."""
+    """As JSON one list, else one line per row; at a terminal that is too narrow for one, in as many as it takes."""
     if as_json:
         typer.echo(json.dumps(rows))
         return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for row in rows:
-        shown = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.items())
-        typer.echo("  ".join(shown))
+        shown = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.items()]
+        typer.echo(packed(shown, width))
     if not rows:
         typer.echo("none", err=True)
+
+
+def packed(parts: Sequence[str], width: int) -> str:
+    """The parts beside each other, none of them broken; what the width has no room for goes on in an indented line."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(GAP) + len(part) <= width:
+            lines[-1] += GAP + part
+        else:
+            lines.append(GAP + part)
+    return "\n".join(lines)
