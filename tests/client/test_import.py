@@ -8,10 +8,9 @@ import pytest
 from polku_client import PolkuProblem, verify_receipt
 
 from ..serving import Serving
+from .conftest import Shell
 from .material import CODES, referral
-from .test_command_line import Shell, shell
 
-__all__ = ["shell"]
 HEADINGS = (
     "Lähettäjän tunniste;Ohjelma;Ohjaava taho;Palvelu;Lähetetty;Henkilötunnus;Etunimet;Sukunimi;Kotikunta;"
     "Peruste;Peruste annettu;Työmarkkina-asema;Yksikkö;Lähettäjä"
