@@ -101,7 +101,8 @@ def status(*, as_json: Json = False) -> None:
         print(json.dumps(said.as_dict()))
     else:
         say(f"{said.phase} {said.address}".strip())
-        tables = (("processes", said.children), ("services", said.services), ("webhooks in trouble", said.webhooks))
+        webhooks = said.webhooks or []
+        tables = (("processes", said.children), ("services", said.services), ("webhooks in trouble", webhooks))
         for title, rows in tables:
             print_table(title, [vars(row) for row in rows])
     if said.phase != "ready":

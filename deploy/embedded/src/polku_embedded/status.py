@@ -63,8 +63,8 @@ class Status:
     address: str
     children: list[ChildStatus]
     services: list[ServiceStatus]
-    webhooks: list[Troubled]
-    """Those that somebody must look at; none as well when MongoDB does not answer, which the services tell."""
+    webhooks: list[Troubled] | None
+    """Those that somebody must look at; None: nobody answers."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -106,15 +106,18 @@ def _child(name: str, said: Mapping[str, Any], answering: Mapping[str, bool]) ->
     return ChildStatus(name, answering.get(name, said["ready"]), pid, uptime, said["restarts"], memory)
 
 
-async def waiting(settings: Settings) -> tuple[list[ServiceStatus], list[Troubled]]:
+async def waiting(settings: Settings) -> tuple[list[ServiceStatus], list[Troubled] | None]:
     """What waits in each service, None for what a server that does not answer would know; webhooks in trouble."""
     effects = system_effects()
     client = mongo.connect(settings)
     try:
         lags = await _known(consumer_lags(settings)) or {}
         hooks = open_webhooks(mongo.database(client, settings, "referral"), effects)
-        services = await asyncio.gather(*(_service(settings, client, name, lags.get(name), effects) for name in HEARS))
-        return list(services), await _known(in_trouble(hooks)) or []
+        services, webhooks = await asyncio.gather(
+            asyncio.gather(*(_service(settings, client, name, lags.get(name), effects) for name in HEARS)),
+            _known(in_trouble(hooks)),
+        )
+        return services, webhooks
     finally:
         await client.close()
 
