@@ -49,7 +49,7 @@ class Running:
 
     async def machine(self, organisation_id: str, *, test: bool) -> Machine:
         """Registered, heard of everywhere, and with a token."""
-        said: dict[str, Any] = {"scopes": ("referrals:read", "figures:read"), "test": test}
+        said: dict[str, Any] = {"scopes": ("referrals:read",), "test": test}
         made, private = await self.admin.add_client(None, organisation_id, said, None)
         assert private is not None
         for app in self.apps.values():

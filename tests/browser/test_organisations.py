@@ -74,7 +74,7 @@ def authority(installation: Installation) -> str:
             "--scope",
             "referrals:write",
             "--scope",
-            "figures:read",
+            "referrals:read",
             "--test",
         ),
         ("organisation", "xroad", "kansio", "FI-TEST/MUN/2077474-0/Sosiaalihuollon-asiakastietojarjestelma", "--test"),

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
+from polku_events.refusals import Refused
 from polku_referral.door.descriptions import PROOF
 from polku_referral.door.oauth import METADATA, TOKEN
 from polku_runtime.testing import Clock
@@ -142,6 +143,18 @@ async def test_scopes(enrol: Callable[..., Any]) -> None:
     assert (await sender.post(body())).status_code == 403
     refused = await sender.sign_on("referrals:read")
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+
+
+async def test_who_only_tries_sees_no_figures(enrol: Callable[..., Any], app: FastAPI) -> None:
+    """They are counted from real people, and few of them. A client may have been registered before this was refused."""
+    sender: Sender = await enrol(scopes=("referrals:write", "figures:read"), test=True)
+    assert (await sender.sign_on()).json()["scope"] == "referrals:write"
+    refused = await sender.sign_on("figures:read")
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+    said = {"scopes": ("referrals:read", "figures:read"), "test": True}
+    with pytest.raises(Refused) as caught:
+        await app.state.admin.add_client(None, TOWN, said, None)
+    assert [(wrong.field, wrong.code) for wrong in caught.value.wrong] == [("scopes", "not-for-trials")]
 
 
 @pytest.mark.parametrize(

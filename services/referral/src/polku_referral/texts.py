@@ -44,6 +44,7 @@ WRONG: Mapping[str, Message] = {
     "private-key": msg(
         "This is a private key. It was not kept, but others have seen it: make a new pair and give its public key."
     ),
+    "not-for-trials": msg("A system that only tries gets no figures: they are of real people."),
     "key-or-address": msg("Give a public key or an address for keys, not both."),
     "not-an-address-for-keys": msg("The address must begin with https and lead to the public internet."),
     "not-agreed": msg("The agreement with your organisation does not cover this."),

@@ -19,7 +19,7 @@ from polku_referral.directory import Directory, Met
 from polku_referral.door.client_keys import Unfit, fingerprints, new_pair, public_key
 from polku_referral.model import clients, organisations
 from polku_referral.model.agreements import Agreement
-from polku_referral.model.directory import Client, Organisation, announce_client
+from polku_referral.model.directory import OF_REAL_PEOPLE, Client, Organisation, announce_client
 from polku_referral.webhooks.addresses import Allowed, judge
 from polku_runtime.access import Principal
 from polku_runtime.aggregates import LostRace
@@ -163,6 +163,8 @@ class Admin:
         Answers the private half of that pair, which is kept nowhere. Raises Refused, Problem 404.
         """
         owner = await self.organisation(organisation_id)
+        if said.get("test") and not OF_REAL_PEOPLE.isdisjoint(said["scopes"]):
+            raise Refused("invalid", [Wrong("scopes", "not-for-trials")])
         private: dict[str, Any] | None = None
         keys: tuple[dict[str, Any], ...] = ()
         if said.get("jwks_uri"):

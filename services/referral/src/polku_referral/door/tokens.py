@@ -107,8 +107,8 @@ class Tokens:
 
         Raises ValueError when a scope is asked for that the client does not have.
         """
-        scopes = asked.split() or list(client.scopes)
-        if not set(scopes) <= set(client.scopes):
+        scopes = asked.split() or list(client.granted)
+        if not set(scopes) <= set(client.granted):
             raise ValueError("scope")
         now = int(self.effects.now().timestamp())
         claims = {

@@ -9,6 +9,8 @@ from polku_referral.model.agreements import Agreement
 
 ROLES = ("coordinator", "coach", "manager", "referrer", "employer", "steering", "operator")
 SCOPES = ("referrals:write", "referrals:read", "figures:read")
+OF_REAL_PEOPLE = frozenset({"figures:read"})
+"""Scopes that a client which only tries never has: what they open was not made by trials."""
 KINDS = ("employment-area", "wellbeing-county", "project", "funder", "employer", "other")
 FHIR_PROFILES = ("sdoh", "bser")
 FROM_THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,6 +57,11 @@ class Client(Aggregate):
     active: bool = True
     suspended: bool = False
     tokens_valid_from: datetime = FROM_THE_BEGINNING
+
+    @property
+    def granted(self) -> tuple[str, ...]:
+        """The scopes that its tokens may have."""
+        return tuple(scope for scope in self.scopes if not (self.test and scope in OF_REAL_PEOPLE))
 
 
 class Staff(Aggregate):
