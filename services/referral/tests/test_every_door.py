@@ -211,7 +211,7 @@ async def test_awkward_text_costs_no_time_at_any_door(send: Send, field: str) ->
             began = time.process_time()
             assert 400 <= told(await send(door, content)).status < 500, door
             took.append(time.process_time() - began)
-        assert min(took) < 0.05, door
+        assert min(took) < 0.2, door  # a few milliseconds; several times that where much else runs
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from .conftest import Sender, SignIn
 from .feeding import carry, feed_all, outbox, story
 from .material import API, COORDINATOR, COUNTY, REFERRER, TOWN, leaks
 
-WAKE_S = 0.2
+WAKE_S = 1.0
 
 
 @pytest.fixture
