@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pymongo
 import pytest
 from cryptography.fernet import Fernet
 from pymongo import MongoClient
@@ -28,6 +29,8 @@ _numbers = itertools.count(1)
 TOPICS_FILE = Path("deploy/kafka/topics.yaml")
 RESTING = 4
 """So many tests later a namespace is emptied: by then whatever a cancelled task had still sent has been written."""
+TIDYING_S = 60
+"""Where thousands of rows were written, a busy machine takes longer to take them away than a request may wait."""
 _resting: deque[str] = deque()
 _empty: deque[str] = deque()
 
@@ -91,17 +94,18 @@ async def mongo_client(settings: Settings, _swept: None, *, reusable: bool) -> A
     """A client on the real mongod; afterwards the namespace's databases are emptied for others, or dropped."""
     client = mongo.connect(settings)
     yield client
-    if reusable:
-        _resting.append(settings.namespace)
-    else:
-        for name in await _databases(client, settings.namespace):
-            await client.drop_database(name)
-    if len(_resting) > RESTING:
-        rested = _resting.popleft()
-        for name in await _databases(client, rested):
-            database = client[name]
-            await asyncio.gather(*[database[kept].delete_many({}) for kept in await database.list_collection_names()])
-        _empty.append(rested)
+    with pymongo.timeout(TIDYING_S):
+        if reusable:
+            _resting.append(settings.namespace)
+        else:
+            for name in await _databases(client, settings.namespace):
+                await client.drop_database(name)
+        if len(_resting) > RESTING:
+            rested = _resting.popleft()
+            for name in await _databases(client, rested):
+                kept = await client[name].list_collection_names()
+                await asyncio.gather(*[client[name][one].delete_many({}) for one in kept])
+            _empty.append(rested)
     await client.close()
 
 
