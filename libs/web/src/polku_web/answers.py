@@ -138,5 +138,8 @@ def _way_back(request: Request) -> str:
     """Where to go on after signing in: this page, or for a form the page that it was on."""
     if request.method in ("GET", "HEAD"):
         return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    referer = urlsplit(request.headers.get("referer", ""))
+    try:
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # no address at all, as `http://[`
+        return "/"
     return referer.path if referer.netloc == request.headers.get("host", "") and referer.path else "/"
