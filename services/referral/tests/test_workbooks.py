@@ -35,7 +35,7 @@ def test_cells_of_a_workbook() -> None:
     assert table.lines == [Line(3, cells)]
 
 
-SHEET, STYLES = "xl/worksheets/sheet1.xml", "xl/styles.xml"
+SHEET, STYLES, SHARED = "xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/sharedStrings.xml"
 
 
 def rewritten(name: str, content: bytes) -> bytes:
@@ -123,6 +123,36 @@ async def test_a_workbook_that_holds_its_reader_holds_nobody_else_and_comes_to_a
     assert (caught.value.status, caught.value.code) == (400, "malformed")
     assert time.monotonic() - began < 10
     assert longest < 1.0
+
+
+def repeating(text: bytes, rows: int) -> bytes:
+    """A small workbook with one text in a hundred cells of every line."""
+    begin = b' xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    line = b'<row r="%d">' + b'<c t="s"><v>0</v></c>' * 100 + b"</row>"
+    lines = b"".join(line % number for number in range(1, rows + 1))
+    parts = {
+        SHEET: b"<worksheet" + begin + b"<sheetData>" + lines + b"</sheetData></worksheet>",
+        SHARED: b"<sst" + begin + b"<si><t>" + text + b"</t></si></sst>",
+    }
+    kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    listed = b'<Override PartName="/%s" ContentType="%s"/></Types>' % (SHARED.encode(), kind)
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(["text"]))) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
+    ):
+        for part in (*old.namelist(), SHARED):
+            said = parts.get(part) or old.read(part)
+            new.writestr(part, said.replace(b"</Types>", listed))
+    return out.getvalue()
+
+
+async def test_one_text_in_very_many_cells_is_not_told_so_often() -> None:
+    few = await Workbooks().read(repeating(b"a", 2))
+    assert few.lines == [Line(2, ["a"] * 100)]
+    with pytest.raises(Problem) as caught:
+        await Workbooks().read(repeating(b"a" * 100_000, 20))
+    assert (caught.value.status, caught.value.code) == (413, "too-large")
 
 
 async def test_apart_the_same_is_read_and_refused() -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from subprocess import DEVNULL, PIPE
 from typing import Any
 
-from polku_referral.files.sheet import read_xlsx, unreadable
+from polku_referral.files.sheet import read_xlsx, unpacked_too_large, unreadable
 from polku_referral.files.table import Line, Table, Unread
 from polku_web.i18n import Message
 from polku_web.problems import Problem
@@ -23,6 +23,8 @@ SECONDS = 100
 """Of work, and of time: the largest workbook that may come takes half of it on a busy machine."""
 MEMORY = 2 * 1024**3
 """Bytes of address space."""
+MOST_BYTES = 128 * 1024**2
+"""Of what is told of one workbook."""
 AT_ONCE = 2
 NICE = 10
 """Requests of others go first."""
@@ -79,16 +81,23 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.nice(NICE)
-    lines: Sequence[Line] = ()
     try:
-        table = read_xlsx(sys.stdin.buffer.read())
-        told: dict[str, Any] = {"headings": table.headings}
-        lines = table.lines
+        said = _lines(read_xlsx(sys.stdin.buffer.read()))
     except Problem as problem:
         detail = problem.detail if isinstance(problem.detail, Message) else Message(problem.detail)
-        told = {"problem": [problem.status, problem.code, detail.msgid, detail.values]}
-    for one in (told, *lines):
-        sys.stdout.write(f"{json.dumps(one)}\n")
+        said = [json.dumps({"problem": [problem.status, problem.code, detail.msgid, detail.values]})]
+    sys.stdout.write("\n".join(said))
+
+
+def _lines(table: Table) -> list[str]:
+    """Raises Problem 413 for more than a file can mean: one long text may stand in millions of cells."""
+    said, size = [json.dumps({"headings": table.headings})], 0
+    for line in table.lines:
+        said.append(json.dumps(line))
+        size += len(said[-1])
+        if size > MOST_BYTES:
+            raise unpacked_too_large()
+    return said
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ def unreadable() -> Problem:
     return Problem(400, "malformed", msg("The file is no XLSX workbook that can be read."))
 
 
+def unpacked_too_large() -> Problem:
+    return Problem(413, "too-large", msg("The workbook is too large when it is unpacked."))
+
+
 def _check_size(raw: bytes) -> None:
     """By what the archive states; no part gives more when it is unpacked."""
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -50,7 +54,7 @@ def _check_size(raw: bytes) -> None:
     sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
     others = sum(part.file_size for part in parts) - sheets
     if len(parts) > MOST_PARTS or sheets > MOST_SHEET_BYTES or others > MOST_OTHER_BYTES:
-        raise Problem(413, "too-large", msg("The workbook is too large when it is unpacked."))
+        raise unpacked_too_large()
 
 
 def _table(sheet: Any) -> Table:
@@ -59,7 +63,7 @@ def _table(sheet: Any) -> Table:
     before: object = None
     for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), start=1):
         if number > LAST_LINE:
-            raise Problem(413, "too-large", msg("The workbook is too large when it is unpacked."))
+            raise unpacked_too_large()
         if row is before:  # for every line that a file leaves out comes the same empty row
             continue
         before = row
