@@ -2,14 +2,18 @@
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from polku_events import encode
 from polku_indicators.app import create_api
 from polku_indicators.catalogue import load_rules
 from polku_indicators.consumer import consume
 from polku_indicators.repository import Store, Topics
 from polku_indicators.repository.switch import prepare
+from polku_indicators.settings import IndicatorsSettings
 from polku_runtime import mongo
 from polku_runtime.access import Principal
+from polku_runtime.outcomes import Received
 from polku_web.doors import Visit
 
 from .feeding import Feed
@@ -79,3 +83,28 @@ async def web(app):
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as client:
         yield client
+
+
+@pytest.fixture
+def kafka_settings(kafka_environment):
+    """The service's settings, with the real Kafka."""
+    return IndicatorsSettings.model_validate(kafka_environment)
+
+
+@pytest.fixture
+async def publish(kafka_settings, feed):
+    """Publishes events to the real topics; answers them as the runner would hand them over."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_settings.kafka, acks="all")
+    await producer.start()
+
+    async def send(happenings) -> list[Received]:
+        sent = []
+        for record in feed.add(happenings):
+            key, value, headers = encode(record.event)
+            kept = await producer.send_and_wait(record.topic, value, key=key, headers=headers)
+            assert kept.partition == record.partition
+            sent.append(Received(record.topic, kept.partition, kept.offset, record.event))
+        return sent
+
+    yield send
+    await producer.stop()

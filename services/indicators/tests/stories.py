@@ -220,3 +220,7 @@ def history():
         *numbered(planned("s2", "training"), held("s2", "training", minutes=45, attended=0)),
     ]
     return [referral, pathway, activities]
+
+
+ALL = [event for topic in history() for event in topic]
+"""The whole history, topic after topic."""

@@ -9,11 +9,11 @@ import pytest
 from polku_runtime.access import Principal
 
 from .asking import BASE, by_code
-from .stories import START, corrected, ended, held, history, numbered, person, reopened
+from .stories import ALL, START, corrected, ended, held, numbered, person, reopened
 
 
 async def test_figures(web, door, apply, feed):
-    await apply(feed.add(event for topic in history() for event in topic))
+    await apply(feed.add(ALL))
     door.enter("manager")
     figures = by_code(await web.get(f"{BASE}/figures"))
     assert {key: figures["EECO01"][key] for key in ("value", "target")} == {"value": 2, "target": 95}

@@ -3,12 +3,12 @@
 import pytest
 
 from .asking import BASE
-from .stories import history, numbered, opened, received, started
+from .stories import ALL, numbered, opened, received, started
 
 
 async def test_members_with_the_events_behind_them(web, door, apply, feed):
     door.enter("coordinator")
-    records = feed.add(event for topic in history() for event in topic)
+    records = feed.add(ALL)
     await apply(records)
     answer = (await web.get(f"{BASE}/figures/EECR01/members")).json()
     [member] = answer["members"]
@@ -57,7 +57,7 @@ async def test_members_by_cursor(web, door, apply, feed):
 )
 async def test_members_of_what_stands_beside(web, door, apply, feed, code, kinds, amounts):
     door.enter("manager")
-    await apply(feed.add(event for topic in history() for event in topic))
+    await apply(feed.add(ALL))
     for query in ("", "?as_of=2027-11-01"):
         members = (await web.get(f"{BASE}/figures/{code}/members{query}")).json()["members"]
         assert {member["kind"] for member in members} == kinds

@@ -8,7 +8,7 @@ from polku_web.docs import description
 from polku_web.testing.conformance import BUSY, ask, served
 from polku_web.testing.documents import at, by_id, faults_of
 
-from .stories import history
+from .stories import ALL
 
 WALKED = {
     ("listProgrammes", "getFigures"),
@@ -41,7 +41,7 @@ def test_machines_hear_figures_and_never_who_is_behind_them(document):
 
 
 async def test_the_service_is_what_its_document_says(app, door, apply, feed, document, unused_tcp_port):
-    await apply(feed.add(event for topic in history() for event in topic))
+    await apply(feed.add(ALL))
     door.enter("manager")
     async with served(app, unused_tcp_port) as origin:
         told = await ask(

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from .asking import page
-from .stories import history, numbered, opened, person, received, started
+from .stories import ALL, numbered, opened, person, received, started
 
 
 @pytest.mark.parametrize("lang", ["fi", "sv", "en"])
 async def test_dashboard(web, door, apply, feed, lang):
     door.enter("manager")
-    await apply(feed.add(event for topic in history() for event in topic))
+    await apply(feed.add(ALL))
     text = await page(web, "/indicators/programmes/kainuu", lang)
     assert f'lang="{lang}"' in text
     assert 'href="/indicators/programmes/kainuu/figures/EECO01"' in text
@@ -47,7 +47,7 @@ async def test_a_past_day_is_kept_in_every_link(web, door, apply, feed):
 @pytest.mark.parametrize("code", ["EECO01", "EECO06", "EECO10", "EECR01", "EECR02", "SESSIONS", "ATTENDANCES"])
 async def test_member_pages(web, door, apply, feed, lang, code):
     door.enter("coordinator")
-    await apply(feed.add(event for topic in history() for event in topic))
+    await apply(feed.add(ALL))
     await apply(feed.add(numbered(opened("p8", "w8"), started("p8", "w8", education=None))))
     text = await page(web, f"/indicators/programmes/kainuu/figures/{code}", lang)
     assert code in text

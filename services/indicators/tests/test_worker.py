@@ -14,16 +14,13 @@ from polku_indicators.repository.reading import counters_of
 from polku_runtime.access import find_staff
 from polku_runtime.testing.workers import until, working
 
-from .stories import PROGRAMME
-from .test_batch import ALL, check
-from .test_rebuild import publish, settings
-
-__all__ = ["publish", "settings"]
+from .stored import check
+from .stories import ALL, PROGRAMME
 
 
 @pytest.fixture
-async def worker(settings, effects):
-    async with working(create_worker(settings, effects=effects)) as worker:
+async def worker(kafka_settings, effects):
+    async with working(create_worker(kafka_settings, effects=effects)) as worker:
         yield worker
 
 
@@ -48,11 +45,11 @@ async def test_events_become_figures(worker, store, rules, publish):
 
 
 @pytest.fixture
-def environment_set(settings, monkeypatch):
-    monkeypatch.setenv("POLKU_NAMESPACE", settings.namespace)
-    monkeypatch.setenv("POLKU_KAFKA", settings.kafka)
-    monkeypatch.setenv("POLKU_MONGO", settings.mongo)
-    monkeypatch.setenv("POLKU_SESSION_KEYS", settings.session_keys.get_secret_value())
+def environment_set(kafka_settings, monkeypatch):
+    monkeypatch.setenv("POLKU_NAMESPACE", kafka_settings.namespace)
+    monkeypatch.setenv("POLKU_KAFKA", kafka_settings.kafka)
+    monkeypatch.setenv("POLKU_MONGO", kafka_settings.mongo)
+    monkeypatch.setenv("POLKU_SESSION_KEYS", kafka_settings.session_keys.get_secret_value())
 
 
 async def rebuild(*arguments):
