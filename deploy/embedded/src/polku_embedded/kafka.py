@@ -52,6 +52,8 @@ def command(jars: Path, main: str, *arguments: str) -> list[str]:
         "-XX:MaxMetaspaceSize=128m",
         "-XX:ReservedCodeCacheSize=48m",
         "-Xss512k",
+        # Out of memory it would stand there half dead; ended, it is started again.
+        "-XX:+ExitOnOutOfMemoryError",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ssXXX",

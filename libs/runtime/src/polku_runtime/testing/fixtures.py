@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pymongo
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from cryptography.fernet import Fernet
 from pymongo import MongoClient
 
@@ -117,9 +118,18 @@ async def _databases(client: Client, namespace: str) -> list[str]:
 @pytest.fixture
 async def kafka_environment(
     environment: dict[str, object], kafka_address: str, pytestconfig: pytest.Config
-) -> dict[str, object]:
-    """`environment` with the real Kafka, and the namespace's topics made from deploy/kafka/topics.yaml."""
+) -> AsyncIterator[dict[str, object]]:
+    """`environment` with the real Kafka, and the namespace's topics made from deploy/kafka/topics.yaml.
+
+    They are taken away again: a broker with some thousand partitions runs out of memory.
+    """
     plan = topics.read(pytestconfig.rootpath / TOPICS_FILE)
-    await topics.apply(kafka_address, str(environment["namespace"]), plan, single_node=True)
+    applied = await topics.apply(kafka_address, str(environment["namespace"]), plan, single_node=True)
     environment["kafka"] = kafka_address
-    return environment
+    yield environment
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+    await admin.start()
+    try:
+        await admin.delete_topics(applied.created)
+    finally:
+        await admin.close()
