@@ -114,6 +114,11 @@ class Directory:
         found = await self.staff.find({"login": login}, sort=[("_id", ASCENDING)], limit=1)
         return found[0] if found else None
 
+    async def names(self, staff_ids: Iterable[str]) -> dict[str, str]:
+        """Id → name of those who are or were staff; a machine's id is left out."""
+        who = {"_id": {"$in": sorted(staff_ids)}}
+        return {one["_id"]: one["name"] async for one in self.staff.collection.find(who, {"name": 1})}
+
     async def coordinators(self, programme: str) -> list[Staff]:
         """Who can take a person into the case-load, by name."""
         who = {"roles": "coordinator", "programmes": programme, "active": True}

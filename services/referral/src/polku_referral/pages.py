@@ -1,7 +1,7 @@
 """HTML for people: the inbox and one referral."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from polku_referral import answering
 from polku_referral.api.referrals import AtDesk, Coordinator
 from polku_referral.desk import Desk
 from polku_referral.model.clocks import due_of, level_on, waits_for
-from polku_referral.model.referral import WAITING, commands_of, own_codes
+from polku_referral.model.referral import WAITING, Step, commands_of, own_codes
 from polku_referral.repository import LATE, scope_of
 from polku_referral.texts import WRONG
 from polku_referral.views import PROJECT, told
@@ -64,7 +64,15 @@ async def rows(
 @router.get(f"{INBOX}/{{referral_id}}")
 async def one(request: Request, who: Reader, desk: AtDesk, referral_id: str, done: str = "") -> HTMLResponse:
     """One referral: who, from where, why; and what is to be answered."""
-    return await _referral(request, desk, who, referral_id, done=DONE.get(done))
+    return await _referral(request, desk, who, referral_id, done=done)
+
+
+@router.get(f"{INBOX}/{{referral_id}}/news")
+async def news(request: Request, who: Reader, desk: AtDesk, referral_id: str, version: str = "") -> HTMLResponse:
+    """What has become of it since the page of that version was opened; nothing when nothing has."""
+    referral = (await desk.find(who, referral_id)).referral
+    since = referral.history[seen_in(Fields(version=version)) :]
+    return render(request, "news.html", referral=referral, news=since, **await _steps(desk, who, since))
 
 
 @router.post(f"{INBOX}/{{referral_id}}/accept")
@@ -107,7 +115,7 @@ async def _answer(request: Request, who: Principal, desk: Desk, referral_id: str
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
     except (LostRace, Refused) as refused:
         if isinstance(refused, LostRace) or not refused.wrong:
-            return await _referral(request, desk, who, referral_id, 409, conflict=True, values=values)
+            return await _referral(request, desk, who, referral_id, 409, since=seen, values=values)
         wrong = {field: WRONG[code] for field, code in refused.wrong}
         return await _referral(request, desk, who, referral_id, 422, wrong=wrong, values=values)
     return RedirectResponse(f"{INBOX}/{referral_id}?done={command}", 303)
@@ -120,11 +128,12 @@ async def _referral(
     referral_id: str,
     status: int = 200,
     *,
-    done: Message | None = None,
-    conflict: bool = False,
+    done: str = "",
+    since: int | None = None,
     wrong: Mapping[str, Message] | None = None,
     values: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
+    """done: the command that led here. since: the version that a command was made for which came too late."""
     kept = await desk.find(who, referral_id)
     is_project = who.has_role(*PROJECT)
     partner = await desk.directory.organisation(kept.referral.forwarded_to or "")
@@ -141,13 +150,13 @@ async def _referral(
         ],
         "coordinators": await desk.directory.coordinators(kept.referral.programme) if is_project else [],
         **_clock(desk),
-        "is_project": is_project,
+        **await _steps(desk, who, kept.referral.history),
         "commands": commands_of(kept.referral) if is_project else (),
         "own_codes": own_codes,
-        "codes": desk.codes,
         "today": desk.today,
-        "done": done,
-        "conflict": conflict,
+        "done": _done(done, kept.referral.history[-1].kind),
+        "conflict": since is not None,
+        "news": kept.referral.history[since:] if since else (),
         "errors": Fields({field: say(lang, message) for field, message in (wrong or {}).items()}),
         "values": Fields(values or {}),
     }
@@ -180,6 +189,19 @@ async def _list(request: Request, desk: Desk, who: Principal, part: Window, stat
     }
 
 
+async def _steps(desk: Desk, who: Principal, steps: Sequence[Step]) -> dict[str, Any]:
+    """What a template needs to tell lines of history; a sender does not learn who of the project it was."""
+    is_project = who.has_role(*PROJECT)
+    by = {step.by for step in steps if step.by} if is_project else set()
+    return {"names": await desk.directory.names(by), "codes": desk.codes, "is_project": is_project}
+
+
+def _done(command: str, last: str) -> Message | None:
+    """What is said once a command is carried out; nothing any more when something else has happened since."""
+    step, message = DONE.get(command, ("", None))
+    return message if step == last else None
+
+
 def _clock(desk: Desk) -> dict[str, Any]:
     """What a template asks about a referral's time."""
     return {
@@ -200,9 +222,10 @@ def of_form(kind: str) -> Message:
     return WRONG["not-a-day" if kind.startswith("date") else "needed" if kind == "missing" else "not-valid"]
 
 
-DONE: Mapping[str, Message] = {
-    "accept": msg("The referral was accepted. The pathway opens by itself and the sender hears of it."),
-    "decline": msg("The referral was declined. The sender hears the reason."),
-    "confirm-withdrawal": msg("The referral was given back. The sender hears of it."),
-    "map-codes": msg("What the sender’s codes stand for was saved. The sender hears of it."),
+DONE: Mapping[str, tuple[str, Message]] = {
+    "accept": ("accepted", msg("The referral was accepted. The pathway opens by itself and the sender hears of it.")),
+    "decline": ("declined", msg("The referral was declined. The sender hears the reason.")),
+    "confirm-withdrawal": ("withdrawn", msg("The referral was given back. The sender hears of it.")),
+    "map-codes": ("codes-mapped", msg("What the sender’s codes stand for was saved. The sender hears of it.")),
 }
+"""Command → the line of history that it leaves, and what is said."""
