@@ -3,6 +3,7 @@
 import asyncio
 import re
 from itertools import count
+from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
@@ -18,11 +19,15 @@ LIVE, WAITING, PAUSED = re.compile("Päivittyy"), re.compile("Yhdistetään uude
 numbers = count(50_000)
 
 
+async def sent(world: World) -> dict[str, Any]:
+    """One more referral, as its sender reads it."""
+    number = next(numbers)
+    return dict(await world.sender.push(body(f"LIVE-{number}", number, referred_on=present_day())))
+
+
 async def refer(world: World) -> str:
     """One more referral; its case code."""
-    number = next(numbers)
-    receipt = await world.sender.push(body(f"LIVE-{number}", number, referred_on=present_day()))
-    return str(receipt["case_code"])
+    return str((await sent(world))["case_code"])
 
 
 def state(page: Page) -> Locator:
@@ -44,6 +49,19 @@ async def test_a_referral_appears_in_an_open_inbox(desks: Desks, world: World) -
     case_code = await refer(world)
     await expect(row(page, case_code)).to_be_visible()
     assert await page.evaluate("window.opened") == "once"
+    await page.context.close()
+
+
+async def test_an_open_referral_says_that_it_was_answered_and_keeps_what_is_typed(desks: Desks, world: World) -> None:
+    referral = await sent(world)
+    page = await desks.page("coordinator", f"/referral/referrals/{referral['id']}")
+    await expect(state(page)).to_have_text(LIVE)
+    await page.locator("form[action$=decline] textarea").fill("Pitkä selitys")
+    await world.coordinator.command(
+        f"/referral/api/v1/referrals/{referral['id']}/decline", {"reason": "no-capacity"}, referral["version"]
+    )
+    await expect(page.locator("#news")).to_contain_text("Hylätty, ")
+    await expect(page.locator("form[action$=decline] textarea")).to_have_value("Pitkä selitys")
     await page.context.close()
 
 
