@@ -27,10 +27,10 @@ async def test_strangers_are_led_to_sign_in_and_back(web: AsyncClient) -> None:
     assert answer.status_code == 303
     assert answer.headers["location"] == "/referral/sign-in?next=/demo/%3Fpage%3D2%26q%3Da%2520b"
     answer = await web.post("/demo/things", data={"name": "a"}, headers={"referer": "http://127.0.0.1:8700/demo/"})
-    assert answer.headers["location"] == "/referral/sign-in?next=/demo/"
+    assert answer.headers["location"] == "/referral/sign-in?next=/demo/&unsaved=true"
     for referer in ("https://evil.example/x", "http://["):
         answer = await web.post("/demo/things", data={"name": "a"}, headers={"referer": referer})
-        assert answer.headers["location"] == "/referral/sign-in?next=/"
+        assert answer.headers["location"] == "/referral/sign-in?next=/&unsaved=true"
 
 
 async def test_machines_and_parts_of_pages_hear_401(web: AsyncClient) -> None:

@@ -63,3 +63,11 @@ async def test_what_was_done_is_not_said_when_more_has_happened(page: str, sende
     assert "The referral was accepted" in (await me.get(done)).text
     assert (await sender.command(page.rsplit("/", 1)[1], "request-withdrawal", WITHDRAW, 2)).status_code == 200
     assert "The referral was accepted" not in (await me.get(done)).text
+
+
+async def test_a_form_sent_after_the_session_says_that_it_was_not_saved(page: str, sign_in: SignIn) -> None:
+    stranger = await sign_in(None)
+    said = "what you filled in was not saved"
+    answer = await stranger.http.post(f"{page}/decline", data={"reason": "no-capacity"})
+    assert said in (await stranger.get(answer.headers["location"])).text
+    assert said not in (await stranger.get((await stranger.get(page)).headers["location"])).text

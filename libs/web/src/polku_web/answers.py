@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from polku_runtime.aggregates import LostRace
 from polku_runtime.mongo import is_unavailable
 from polku_web import pages
+from polku_web.doors import SAFE_METHODS
 from polku_web.problems import GENERAL, MEDIA_TYPE, Problem, body, catalogue, from_validation, kind, unavailable
 
 LOG = logging.getLogger("polku.web")
@@ -36,7 +37,8 @@ def answer(request: Request, problem: Problem) -> Response:
         return _json(request, problem)
     is_htmx = request.headers.get("hx-request") == "true"
     if problem.code == "not-signed-in" and not is_htmx:
-        return RedirectResponse(f"{SIGN_IN}?next={quote(_way_back(request))}", 303)
+        unsaved = "" if request.method in SAFE_METHODS else "&unsaved=true"
+        return RedirectResponse(f"{SIGN_IN}?next={quote(_way_back(request))}{unsaved}", 303)
     shown = told(request, problem)
     help_text = kind(problem.code, problem.status).help.get(request.state.lang, "")
     template = "notice.html" if is_htmx else "error.html"

@@ -28,10 +28,15 @@ async def root(request: Request) -> Response:
 
 
 @router.get(SIGN_IN)
-async def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the address says `next`
+async def sign_in_page(
+    request: Request,
+    next: str = "/",  # noqa: A002 - the address says `next`
+    unsaved: str = "",
+) -> Response:
+    """unsaved: anything, when a form was sent after its session had ended."""
     if await visit_of(request) is not None:
         return RedirectResponse(way_on(next), 303)
-    return render(request, "sign-in.html", way_on=way_on(next), login="", errors=Fields())
+    return render(request, "sign-in.html", way_on=way_on(next), login="", unsaved=unsaved, errors=Fields())
 
 
 @router.post(SIGN_IN)
@@ -45,7 +50,8 @@ async def sign_in(request: Request) -> Response:
     if session is None:
         said = request.app.state.pages.texts.say(request.state.lang, DO_NOT_FIT)
         errors = Fields(login=said)
-        return render(request, "sign-in.html", 422, way_on=way_on(further), login=login[:200], errors=errors)
+        more = {"way_on": way_on(further), "login": login[:200], "unsaved": "", "errors": errors}
+        return render(request, "sign-in.html", 422, **more)
     return _started(request, session, way_on(further))
 
 
