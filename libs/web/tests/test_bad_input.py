@@ -6,6 +6,8 @@ import time
 import pytest
 from httpx import AsyncClient
 
+from polku_web.strict_json import MAX_VALUES
+
 URL = "/demo/api/v1/things"
 HEADERS = {"authorization": "Bearer good+things:write+things:read", "content-type": "application/json"}
 CANARY = "Kanarialintu"
@@ -120,6 +122,17 @@ async def test_a_body_that_is_not_acceptable_is_422_with_its_pointer(
     for told in (CANARY, "sleep", "010594", "accepted", "operator"):
         assert told not in answer.text
     assert all(error["message"] for error in answer.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    "rest", [', "many": [' + ",".join(["{}"] * 80_000) + "]", "".join(f', "k{n}": 1' for n in range(20_000))]
+)
+async def test_a_body_of_very_many_values_is_refused_before_each_is_judged(web: AsyncClient, rest: str) -> None:
+    began = time.process_time()
+    answer = await web.post(URL, content=body(rest=rest), headers=HEADERS | {"accept-language": "en"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+    assert answer.json()["detail"] == f"The body holds more than {MAX_VALUES} values."
+    assert time.process_time() - began < 0.5
 
 
 NAMES = [

@@ -1,12 +1,13 @@
 """Problems as people and machines read them, in three languages."""
 
 from html import unescape
+from itertools import count
 
 import pytest
 from httpx import AsyncClient
 
 from polku_web.i18n import msg, texts
-from polku_web.problems import GENERAL, Problem, body, catalogue, pointer
+from polku_web.problems import GENERAL, MAX_ERRORS, Error, Problem, body, catalogue, pointer
 
 
 @pytest.mark.parametrize("lang", ["fi", "sv", "en"])
@@ -23,6 +24,11 @@ def test_the_catalogue_is_complete() -> None:
         assert kind.title.keys() == kind.help.keys() == {"fi", "sv", "en"}
         assert 400 <= kind.status < 600
     assert set(GENERAL.values()) <= catalogue().keys()
+
+
+def test_a_problem_tells_so_many_errors_and_no_more() -> None:
+    told = Problem(400, "invalid", errors=(Error(f"/{number}", "extra-forbidden", "") for number in count()))
+    assert [error.pointer for error in told.errors] == [f"/{number}" for number in range(MAX_ERRORS)]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ UNREADABLE: dict[str, tuple[bytes, int, str]] = {
     "nothing": (b"", 422, "invalid"),
     "another resource": (json.dumps(transaction()).encode(), 422, "invalid"),
     "none": (b'{"status": "active"}', 422, "invalid"),
+    "very many values": (raw().replace('"tahtoo-töihin"'.encode(), f"[{'{},' * 80_000}1]".encode()), 413, "too-large"),
     "XML": (b"<ServiceRequest/>", 400, "malformed"),
 }
 

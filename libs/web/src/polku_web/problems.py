@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,8 @@ from polku_web.i18n import Message, Texts, msg
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "2"
+MAX_ERRORS = 100
+"""Of one problem: nobody reads more, and a body may have tens of thousands."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Problem(Exception):
         self.status = status
         self.code = code
         self.detail = detail
-        self.errors = tuple(error if isinstance(error, Error) else Error(**error) for error in errors)
+        told = islice(errors, MAX_ERRORS)
+        self.errors = tuple(error if isinstance(error, Error) else Error(**error) for error in told)
         self.headers = dict(headers or {})
         self.more = dict(more or {})
         """Extension members, such as `present` (the present state after a lost race)."""
@@ -173,7 +177,7 @@ def from_validation(errors: Sequence[Any]) -> Problem:
     """Pydantic's and FastAPI's errors as one 422 (or 400 for JSON that cannot be read), without the input."""
     if any(error["type"] == "json_invalid" for error in errors):
         return Problem(400, "malformed", msg("The body is not valid JSON."))
-    return Problem(422, "invalid", errors=[_error(error) for error in errors[:100]])
+    return Problem(422, "invalid", errors=[_error(error) for error in errors[:MAX_ERRORS]])
 
 
 def _error(error: Mapping[str, Any]) -> Error:

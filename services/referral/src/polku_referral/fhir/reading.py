@@ -20,7 +20,6 @@ from polku_referral.wire import ReferralIn
 from polku_web.formats import local_day
 from polku_web.problems import Error, Problem, from_validation
 
-MAX_ERRORS = 100
 SENT_STATUSES = ("requested", "received")
 """What a Task may say on its way here, by either profile."""
 
@@ -44,7 +43,7 @@ def read(sent: Mapping[str, Any], own: Own, organisation_id: str) -> tuple[Refer
         known = {error.pointer for error in errors}
         errors += [error for error in found if error.pointer not in known]
     if errors or referral is None:
-        raise Problem(422, "invalid", errors=errors[:MAX_ERRORS])
+        raise Problem(422, "invalid", errors=errors)
     return referral, told
 
 
