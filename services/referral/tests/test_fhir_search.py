@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from polku_referral.fhir.criteria import MAX_MOMENTS
+from polku_referral.fhir.search import MAX_PARAMETERS
 from polku_runtime.testing import Clock
 from polku_web.paging import encode
 
@@ -180,6 +182,7 @@ async def test_searches_that_mean_nothing(sender: Sender) -> None:
         ("_lastUpdated=gt2026-02-30", "_lastUpdated", "not-valid"),
         ("_lastUpdated=gt2026-01-01T08:00:00", "_lastUpdated", "not-valid"),
         ("_lastUpdated=xx2026-01-01", "_lastUpdated", "not-valid"),
+        ("_lastUpdated=" + ",".join(["ne2026"] * (MAX_MOMENTS + 1)), "_lastUpdated", "not-valid"),
         ("_count=-1", "_count", "not-valid"),
         ("_summary=true", "_summary", "not-valid"),
         ("_include=Task:focus", "_include", "unknown-parameter"),
@@ -201,3 +204,14 @@ async def test_searches_that_mean_nothing(sender: Sender) -> None:
         answer = await ask(sender, "GET", f"/Task?{query}")
         assert (answer.status_code, codes_of(answer)) == (400, [("invalid", code)]), query
         assert answer.json()["issue"][0]["location"] == [f"http:{name}"]
+
+
+async def test_a_search_of_very_many_conditions_is_refused_at_once(sender: Sender) -> None:
+    """MongoDB found no plan for them in its time, and the client heard 503, so that it would try again."""
+    for many in ("&".join(["_lastUpdated=ne2026,ne2025,ne2024"] * 500), "&".join(f"p{n}=1" for n in range(500))):
+        answer = await ask(sender, "GET", f"/Task?{many}")
+        assert (answer.status_code, codes_of(answer)) == (400, [("invalid",)])
+    most = "&".join(
+        ["_lastUpdated=" + ",".join(f"ne{year}" for year in range(2000, 2000 + MAX_MOMENTS))] * MAX_PARAMETERS
+    )
+    assert await found(sender, most) == []

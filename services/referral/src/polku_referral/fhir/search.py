@@ -16,11 +16,14 @@ from polku_referral.fhir.criteria import Filter, Kind
 from polku_referral.fhir.negotiation import ABOUT_THE_ANSWER, unknown_parameter
 from polku_referral.fhir.writing import Writer
 from polku_referral.texts import WRONG
+from polku_web.i18n import msg
 from polku_web.paging import DEFAULT_LIMIT, Key, Window, decode, wrong_cursor
 from polku_web.problems import Error, Problem, pointer
 
 MAX_COUNT = 100
 """Resources to a page: each is held against its definition, and nobody else's request should wait for more of that."""
+MAX_PARAMETERS = 20
+"""MongoDB holds each against every referral in question, and finds no plan for hundreds of them within its time."""
 Given = Sequence[tuple[str, str]]
 
 
@@ -47,8 +50,10 @@ class Search:
 
 def asked(kind: Kind, given: Given, writer: Writer) -> Search:
     """given: names and values, of the address and of a form. Raises Problem 400 with every parameter that is not
-    known or not understood.
+    known or not understood, or when there are too many.
     """
+    if len(given) > MAX_PARAMETERS:
+        raise Problem(400, "invalid", msg("Ask with %(limit)s parameters at most.", limit=MAX_PARAMETERS))
     filters: list[Filter] = []
     errors: list[Error] = []
     readers: dict[str, Callable[[str], Filter]] = {
