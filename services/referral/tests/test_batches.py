@@ -1,5 +1,6 @@
 """Batches: each row gets what it would have got by itself, in order; all or nothing where that is asked for."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,7 +13,10 @@ from joserfc.jwk import KeySet
 
 from polku_referral.batch import batches
 from polku_referral.desk import Desk
+from polku_referral.files.rows import Row
 from polku_referral.submission import sha256
+from polku_runtime.access import Principal
+from polku_web.problems import MAX_ERRORS, Problem
 
 from .batching import LINES, count, lines, statuses, told
 from .conftest import Sender, said
@@ -200,3 +204,17 @@ async def test_a_body_larger_than_it_said(sender: Sender, app: FastAPI) -> None:
     answer = await sender.http.post(f"{API}/referrals/batch", content=endless(), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
     assert await app.state.database["jobs"].count_documents({}) == 0
+
+
+async def test_rows_with_very_much_that_is_wrong_leave_others_their_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "TURN_S", 0.0)  # each row takes longer
+    raw = json.dumps({f"k{number}": 1 for number in range(4000)}).encode()
+    reading = asyncio.create_task(batches.read(desk, Principal(kind="client", id="x"), [Row(n, raw) for n in range(8)]))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert {len(one.found.errors) for one in reading.result() if isinstance(one.found, Problem)} == {MAX_ERRORS}
+    assert turns >= 8
