@@ -4,11 +4,13 @@ import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
 
@@ -18,6 +20,19 @@ from polku_referral.door.client_keys import Private, Unfit, new_pair, public_key
 def named(text: str) -> str:
     """A fresh key is in no name: processes that share the tests out must agree on their names."""
     return "made" if len(text) > 60 else text
+
+
+STRANGE_CURVE = (
+    ec.generate_private_key(ec.BrainpoolP256R1())
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+UNKNOWN_CURVE = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAEODhR5tmIYNjbOon2bduKs+RjV46C
+GF5/UGb9TIiwDxH2B4Kk/tmLnCu5NwoKNfWaV3Bp4WHNFfTllAbjhaX+2g==
+-----END PUBLIC KEY-----"""
+"""Of SM2, made for this test."""
 
 
 @pytest.mark.parametrize(
@@ -37,6 +52,8 @@ def named(text: str) -> str:
         json.dumps(ECKey.generate_key("secp256k1").as_dict(private=False)),
         json.dumps(OKPKey.generate_key("X25519").as_dict(private=False)),
         ECKey.generate_key("P-521").as_pem(private=False).decode(),
+        STRANGE_CURVE,
+        UNKNOWN_CURVE,
         json.dumps({**ECKey.generate_key("P-256").as_dict(private=False), "use": "enc"}),
         '{"a":' * 1600,
     ],

@@ -1,17 +1,21 @@
 """The machines' door: what proves a client, and everything that does not."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from fastapi import FastAPI
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
 from polku_events.refusals import Refused
+from polku_referral.door.client_keys import MOST_RSA, public_key
 from polku_referral.door.descriptions import PROOF
 from polku_referral.door.oauth import METADATA, TOKEN
+from polku_referral.door.tokens import InvalidClient, _claimed, _verified
 from polku_runtime.testing import Clock
 
 from .conftest import Sender
@@ -35,6 +39,17 @@ async def test_assertions_that_prove_nothing(sender: Sender, clock: Clock) -> No
         is_told = claim in CLAIMS and name != "iat long ago"
         assert (HINTS.get(name) or (claim if is_told else PROOF)) in said, name
     assert (await sender.sign_on()).status_code == 200
+
+
+def test_the_largest_key_may_be_used() -> None:
+    """Its signature is judged as one: with the library's own bounds it was too long to be looked at."""
+    largest = (1 << MOST_RSA) - 1
+    public = RSAKey.import_key(RSAPublicNumbers(65537, largest).public_key())
+    parts = (b'{"alg":"PS256"}', b'{"sub":"x"}', bytes(MOST_RSA // 8))
+    assertion = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    with pytest.raises(InvalidClient, match="signature"):
+        _verified(assertion, [public_key(json.dumps(public.as_dict(private=False)))])
+    assert _claimed(assertion) == ("x", None)
 
 
 async def test_a_stranger_cannot_tell_what_is_wrong(sender: Sender, clock: Clock) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
@@ -91,7 +92,7 @@ def _read(text: str) -> Key:
     for kind in (ECKey, OKPKey, RSAKey):
         try:
             found: Key = kind.import_key(text)
-        except (JoseError, ValueError, TypeError):
+        except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):  # the last two: of a curve
             continue
         return found
     raise Unfit

@@ -13,6 +13,7 @@ from joserfc.jwk import JWKRegistry, Key
 from pymongo.errors import DuplicateKeyError
 
 from polku_referral.directory import Directory
+from polku_referral.door.client_keys import MOST_RSA
 from polku_referral.door.remote_keys import KeysNotHere, RemoteKeys
 from polku_referral.keys import ALGORITHM, SigningKeys
 from polku_referral.model.directory import Client
@@ -53,6 +54,12 @@ class Proven(NamedTuple):
 
     claims: Mapping[str, Any]
     key: Key
+
+
+class Assertions(jws.JWSRegistry):
+    """The library's bounds, but for signatures: by the largest key that may be registered one has 1366 characters."""
+
+    max_signature_length = -(-MOST_RSA // 6)
 
 
 class Tokens:
@@ -169,7 +176,7 @@ def _text(claims: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
 def _claimed(assertion: str) -> tuple[str, str | None]:
     """Who the assertion says it is from and by which key, unverified: only to know whose keys to try."""
     try:
-        said = jws.extract_compact(assertion.encode())
+        said = jws.extract_compact(assertion.encode(), registry=Assertions())
         claimed, kid = json.loads(said.payload), said.headers().get("kid")
     except UNREADABLE:
         raise InvalidClient("malformed") from None
@@ -183,7 +190,7 @@ def _verified(assertion: str, keys: Iterable[Mapping[str, Any]]) -> Proven:
     for jwk in keys:
         key: Key = JWKRegistry.import_key(dict(jwk))
         try:
-            token = jwt.decode(assertion, key, algorithms=list(ALGORITHMS))
+            token = jwt.decode(assertion, key, registry=Assertions(algorithms=ALGORITHMS))
         except UNREADABLE as error:
             reason = reason_of(error)
             continue
