@@ -42,6 +42,7 @@ async def test_an_open_page_hears_of_a_withdrawal(page: str, sender: Sender, sig
     assert (await sender.command(page.rsplit("/", 1)[1], "withdraw", WITHDRAW, 1)).status_code == 200
     told = notice((await me.get(f"{page}/news?version=1")).text)
     assert ": Withdrawn, Sender" in told
+    assert "Received, " not in (await me.get(page)).text  # who else
     assert told.endswith("Show the present state")
     assert (await me.get(f"{page}/news?version=2")).text.strip() == ""
     assert (await (await sign_in(ELSEWHERE)).get(f"{page}/news?version=1")).status_code == 404
