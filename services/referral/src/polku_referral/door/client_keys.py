@@ -48,7 +48,7 @@ def public_key(text: str) -> dict[str, Any]:
     if isinstance(key, RSAKey):
         fits = LEAST_RSA <= key.public_key.key_size <= MOST_RSA
     else:
-        fits = isinstance(key, ECKey | OKPKey) and key.curve_name in ("P-256", "Ed25519")
+        fits = _curve(key) in ("P-256", "Ed25519")
     if not fits:
         raise Unfit
     public = {name: value for name, value in key.as_dict(private=False).items() if name in MEMBERS}
@@ -92,7 +92,14 @@ def _read(text: str) -> Key:
     for kind in (ECKey, OKPKey, RSAKey):
         try:
             found: Key = kind.import_key(text)
-        except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):  # the last two: of a curve
+        except (JoseError, ValueError, TypeError, UnsupportedAlgorithm):  # the last: of a curve
             continue
         return found
     raise Unfit
+
+
+def _curve(key: Key) -> str | None:
+    try:
+        return key.curve_name if isinstance(key, ECKey | OKPKey) else None
+    except KeyError:  # one that the library can read, but has no name for
+        return None
