@@ -19,6 +19,9 @@ from polku_runtime.testing import Clock
 from .conftest import Sender, SignIn
 from .material import MANAGER, TOWN
 
+SILENT = 12
+"""More addresses than httpcore's pool has connections by itself."""
+
 
 @dataclass
 class KeyServer:
@@ -218,6 +221,29 @@ async def test_an_address_that_leads_inside_is_never_asked(
     app.state.tokens.remote_keys = RemoteKeys(read_allowed(""), app.state.effects)
     assert not await comes_in(machine.key)
     assert key_server.asked == 0
+
+
+async def test_many_silent_addresses_keep_no_other_waiting(app: FastAPI, key_server: KeyServer) -> None:
+    remote, silent, held = RemoteKeys(read_allowed("127.0.0.1"), app.state.effects), [], asyncio.Event()
+
+    async def stand_still(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        silent.append(writer)
+        if len(silent) == SILENT:
+            held.set()
+
+    key_server.publish(ECKey.generate_key("P-256", auto_kid=True))
+    async with await asyncio.start_server(stand_still, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for number in range(SILENT):
+            await remote.look(f"{address}/{number}", wait_s=0)
+        async with asyncio.timeout(4):  # less than an address is given
+            await held.wait()
+            found = await remote.look(key_server.address, wait_s=4)
+        await remote.close()
+        for writer in silent:
+            writer.close()
+    assert found is not None
+    assert len(found.keys) == 1
 
 
 @pytest.mark.parametrize(

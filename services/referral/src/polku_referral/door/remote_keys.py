@@ -75,6 +75,7 @@ class RemoteKeys:
         self.effects = effects
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or trusting(),
+            max_connections=None,  # one is open to an address at most; the dead must not keep the others waiting
             max_keepalive_connections=0,
             network_backend=Guarded(allowed, resolve or Resolver()),
         )
