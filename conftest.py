@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,25 +30,27 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mongo_address(quick_folder: Path) -> Iterator[str]:
     """URI of a real one-node replica set for the whole run (POLKU_TEST_MONGO, or one that is started)."""
     if given := os.environ.get("POLKU_TEST_MONGO"):
         yield given
         return
     from polku_embedded import servers
 
-    with _quick_folder(tmp_path_factory) as folder, servers.mongod(folder) as uri:
+    folder = quick_folder / "mongod"
+    folder.mkdir()
+    with servers.mongod(folder) as uri:
         yield uri
 
 
-@contextmanager
-def _quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """In memory where there is room: every test makes its indexes, and on a disk half its time is waiting for that.
 
-    What must survive a crash is tested on whole installations, which keep their data on the disk.
+    What must survive a crash is tested on installations of their own, which keep their data on the disk.
     """
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
         with tempfile.TemporaryDirectory(prefix="polku-", dir=MEMORY) as folder:
             yield Path(folder)
     else:
-        yield tmp_path_factory.mktemp("mongod")
+        yield tmp_path_factory.mktemp("quick")

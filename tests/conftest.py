@@ -1,6 +1,7 @@
 """One installation for all tests that cross services, and one referral service for those that only call it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,8 @@ from .serving import Serving, serving
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("polku")) as running:
+def installation(quick_folder: Path) -> Iterator[Installation]:
+    with installed(quick_folder / "polku") as running:
         yield running
 
 

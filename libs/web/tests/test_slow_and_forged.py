@@ -62,6 +62,21 @@ async def test_a_head_that_only_grows_is_refused(port: int, part: str, monkeypat
     assert (await said(port, whole)).startswith("HTTP/1.1 200 ")
 
 
+async def test_a_body_that_nobody_reads_is_no_head_of_the_next_request(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /demo/nowhere HTTP/1.1\r\nHost: polku\r\nContent-Length: 300000\r\n\r\n")
+    assert b" 413 " in await reader.readline()
+    for _ in range(30):
+        writer.write(b"x" * 10_000)
+        await writer.drain()
+        await asyncio.sleep(0.03)  # longer in all than a head may take
+    writer.write(b"GET /demo/health/live HTTP/1.1\r\nHost: polku\r\nConnection: close\r\n\r\n")
+    rest = await reader.read()
+    writer.close()
+    assert b"HTTP/1.1 200 OK" in rest
+    assert b"HTTP/1.1 400" not in rest
+
+
 async def test_a_second_request_has_its_time_too(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /demo/health/live HTTP/1.1\r\nHost: polku\r\n\r\n")

@@ -19,6 +19,7 @@ class Prompt(HttpToolsProtocol):
     """Takes the head of each request within HEAD_S and MAX_HEAD, or closes the connection."""
 
     _waiting: TimerHandle | None = None
+    _in_head = True
     _head = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -26,16 +27,22 @@ class Prompt(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        if self._in_head:
+            self._head += len(data)
             self._wait()
         super().data_received(data)
-        self._head = 0 if self._waiting is None else self._head + len(data)
         if self._head > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
 
     def on_headers_complete(self) -> None:
+        self._in_head, self._head = False, 0
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        # Only here: what comes of a body after its request has been answered is no head.
+        self._in_head = True
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
