@@ -12,6 +12,7 @@ from polku_referral.batch import api as batch_api
 from polku_referral.batch.jobs import Jobs
 from polku_referral.batch.jobs_store import RESULTS_KEPT, JobStore
 from polku_referral.desk import Desk
+from polku_referral.xroad.members import Members
 from polku_runtime.testing import Clock
 
 from .batching import LINES, begun, count, finished, lines, results, stands, statuses
@@ -213,6 +214,19 @@ async def test_for_who_is_shut_out_no_more_rows_are_taken_in(
     again = await begun(sender, [body(f"A-{n}") for n in range(8)])
     await finished(jobs, store)
     assert (await stands(sender, again))["counts"]["created"] == 8 - CHUNK
+
+
+@pytest.mark.parametrize(("active", "ends"), [(True, "done"), (False, "cancelled")])
+async def test_a_member_of_x_road_s_job_goes_on_while_it_may_come_in(
+    sender: Sender, store: JobStore, worker: Callable[[], Jobs], app: FastAPI, active: bool, ends: str
+) -> None:
+    members = Members(app.state.database, app.state.desk.effects)
+    member = await members.register("FI-TEST/MUN/1234567-8/Tyollisyys", TOWN, ("referrals:write",), test=False)
+    await begun(sender, [body(f"A-{n}") for n in range(4)])
+    await app.state.database["jobs"].update_one({}, {"$set": {"client_id": member.client_id}})
+    await members.change(member, active=active)
+    await finished(worker(), store)
+    assert (await app.state.database["jobs"].find_one({}))["state"] == ends
 
 
 async def test_a_wrong_cursor(sender: Sender) -> None:

@@ -29,6 +29,7 @@ class Jobs:
         self.desk = desk
         self.lease = lease
         self.poll_s = poll_s
+        self.members = Members(desk.directory.database, desk.directory.effects)
         self._said: dict[str, dict[str, str]] = {}
 
     async def run(self) -> None:
@@ -81,7 +82,7 @@ class Jobs:
         client = await directory.client(job.who.id)
         if client is not None:
             return client.active and not client.suspended and client.tokens_valid_from <= job.created_at
-        member = await Members(directory.database, directory.effects).by_id(job.who.id)
+        member = await self.members.by_id(job.who.id)
         return member is not None and member.active
 
     async def _chunk(self, job: Job, chunk: Chunk) -> None:
